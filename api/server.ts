@@ -1,0 +1,42 @@
+import Fastify, { type FastifyInstance, LogController } from "fastify";
+import type { Logger } from "../shared/log.ts";
+import type { Keys } from "./keys.ts";
+import { authenticate } from "./plugins/authenticate.ts";
+import { problems } from "./plugins/problems.ts";
+import type { Presigner } from "./presign.ts";
+import { PROBLEM_TYPE, problem } from "./problem.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { leadRoute } from "./routes/lead.ts";
+import type { Views } from "./views.ts";
+
+export interface ServerParts {
+  readonly views: Views;
+  readonly keys: Keys;
+  readonly presigner: Presigner;
+  readonly log: Logger;
+}
+
+/** Longer than any lead id when percent-encoded, so that one that is too long gets our 400 and not the router's 404. */
+const LONGEST_PARAMETER = 4_096;
+
+/** The HTTP server, not listening yet. */
+export function createServer({ views, keys, presigner, log }: ServerParts): FastifyInstance {
+  const server = Fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    routerOptions: {
+      maxParamLength: LONGEST_PARAMETER,
+      onBadUrl: (_path, _request, response) => {
+        response.writeHead(400, { "content-type": PROBLEM_TYPE });
+        response.end(JSON.stringify(problem(400, "The address is not valid percent-encoding.")));
+      },
+    },
+  }) as unknown as FastifyInstance;
+  problems(server);
+  healthRoutes(server, views);
+  server.register(async (guarded) => {
+    authenticate(guarded, keys);
+    leadRoute(guarded, views, presigner);
+  });
+  return server;
+}

@@ -1,0 +1,49 @@
+import { type Connection, openReader } from "../shared/sqlite.ts";
+import { DATABASE_VERSION, type LeadViewRow, SELECT_LEAD_VIEW } from "../shared/view/row.ts";
+
+/** The view database can't be read now: it is not there yet, or of another schema version. */
+export class ViewsUnavailable extends Error {
+  override readonly name = "ViewsUnavailable";
+}
+
+/** The read side of the view database. */
+export interface Views {
+  /** One lead's row, by one read. @throws ViewsUnavailable */
+  read(leadId: string): LeadViewRow | undefined;
+  /** Drawn once per database file; part of every ETag. @throws ViewsUnavailable */
+  epoch(): string;
+  close(): void;
+}
+
+/** Reads the view database; opens it at the first use, since the projector may still be making it. */
+export function openViews(file: string): Views {
+  let open: ReturnType<typeof openChecked> | undefined;
+  const opened = () => {
+    open ??= openChecked(file);
+    return open;
+  };
+  return {
+    read: (leadId) => opened().select.get(leadId),
+    epoch: () => opened().epoch,
+    close: () => open?.db.close(),
+  };
+}
+
+function openChecked(file: string) {
+  let db: Connection | undefined;
+  try {
+    db = openReader(file);
+    const version = db.pragma("user_version", { simple: true });
+    if (version !== DATABASE_VERSION) {
+      throw new Error(`schema version ${version}; this program reads ${DATABASE_VERSION}`);
+    }
+    const epoch = db
+      .prepare<[], string>("SELECT value FROM meta WHERE name = 'epoch'")
+      .pluck()
+      .get() as string;
+    return { db, epoch, select: db.prepare<[string], LeadViewRow>(SELECT_LEAD_VIEW) };
+  } catch (cause) {
+    db?.close();
+    throw new ViewsUnavailable(`the view database can't be read: ${(cause as Error).message}`);
+  }
+}

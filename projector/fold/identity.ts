@@ -1,0 +1,56 @@
+import { parsePhoneNumberFromString } from "libphonenumber-js/min";
+import type { LeadPart } from "./lead-part.ts";
+
+/** What other leads see of a lead, and what it is matched by (design.md section 6, matchingLeads). */
+export interface Identity {
+  /** Null where the lead has no e-mail address. */
+  readonly emailKey: string | null;
+  /** Null where the lead has no phone number. */
+  readonly phoneKey: string | null;
+  readonly createdAt: string | null;
+  /** False for a deleted or a test lead: it is matched by nobody. */
+  readonly matchable: boolean;
+  /** The JSON text of the view's matchingLeads entry, without `matchedOn` and the closing brace. */
+  readonly card: string;
+}
+
+/** The identity of a created lead; null before. */
+export function identityOf({ leadId, createdBy, record }: LeadPart): Identity | null {
+  if (createdBy === null) return null;
+  const { firstName = null, lastName = null, businessName = null, email = null } = record;
+  const { phoneNumber = null, createdAt = null } = record;
+  const card = { id: leadId, firstName, lastName, businessName, email, phoneNumber, createdAt };
+  return {
+    emailKey: emailKey(email),
+    phoneKey: phoneKey(phoneNumber),
+    createdAt: createdAt as string | null,
+    matchable: (record.deletedAt ?? null) === null && record.isTest !== true,
+    card: JSON.stringify(card).slice(0, -1),
+  };
+}
+
+export const sameIdentity = (a: Identity | null, b: Identity | null): boolean =>
+  a === b ||
+  (a !== null &&
+    b !== null &&
+    a.emailKey === b.emailKey &&
+    a.phoneKey === b.phoneKey &&
+    a.matchable === b.matchable &&
+    a.card === b.card);
+
+/** Trimmed, lower case. */
+function emailKey(email: unknown): string | null {
+  const key = typeof email === "string" ? email.trim().toLowerCase() : "";
+  return key === "" ? null : key;
+}
+
+/** A number of the North American plan that is E.164 already: the common case, without the library. */
+const E164_NANP = /^\+1[2-9]\d{2}[2-9]\d{6}$/;
+
+/** E.164 where libphonenumber can parse it (a number without country code is read as of the US), else its digits. */
+function phoneKey(phone: unknown): string | null {
+  if (typeof phone !== "string") return null;
+  if (E164_NANP.test(phone)) return phone;
+  const key = parsePhoneNumberFromString(phone, "US")?.number ?? phone.replace(/\D/g, "");
+  return key === "" ? null : key;
+}

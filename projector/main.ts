@@ -1,0 +1,32 @@
+import { mkdirSync } from "node:fs";
+import { readConfig, viewFile } from "../shared/config.ts";
+import { createLog } from "../shared/log.ts";
+import { createDecoder } from "./decode/decode.ts";
+import { createProjection } from "./projection.ts";
+import { runProjection } from "./run.ts";
+import { createFileLog } from "./source/file-log/file-log.ts";
+import { openStore } from "./store/store.ts";
+
+const config = readConfig(process.env);
+const log = createLog("projector", config.logLevel);
+const stopping = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopping.abort());
+
+mkdirSync(config.databaseDir, { recursive: true });
+const store = openStore(viewFile(config));
+try {
+  const projection = createProjection(store, createDecoder(config));
+  log.info({ eventLog: config.eventLogDir, positions: projection.positions().length }, "projector started");
+  await runProjection({
+    source: createFileLog(config.eventLogDir),
+    projection,
+    log,
+    signal: stopping.signal,
+  });
+  log.info("projector stopped");
+} catch (error) {
+  log.fatal({ error: (error as Error).message }, "projector stopped");
+  process.exitCode = 1;
+} finally {
+  store.close();
+}

@@ -1,0 +1,174 @@
+import type { Event } from "../shared/events/catalogue.ts";
+import type { Decode, Decoded } from "./decode/decode.ts";
+import { DecodeError } from "./decode/decode-error.ts";
+import { type ActionLog, foldActionLog, isPatch } from "./fold/action-log.ts";
+import { foldPart, isActionLogEvent } from "./fold/fold.ts";
+import { FoldError } from "./fold/fold-error.ts";
+import { loadLead, type PendingLead, type PendingPart, partOf } from "./pending-leads.ts";
+import type { Position, SourceRecord } from "./source/source.ts";
+import { commitPending } from "./store/commit.ts";
+import type { DeadLetter } from "./store/dead-letters.ts";
+import type { Store } from "./store/store.ts";
+
+/** What one commit made durable. */
+export interface Committed {
+  readonly records: number;
+  readonly deadLetters: readonly DeadLetter[];
+  /** Records that came for erased leads. */
+  readonly dropped: number;
+  /** Leads whose view was assembled. */
+  readonly assembled: number;
+}
+
+/** Folds records into memory, and commits them with their positions in one transaction. */
+export interface Projection {
+  /** The positions as of the last commit. */
+  positions(): readonly Position[];
+  /**
+   * Folds one record. One that is no event, or contradicts the state, becomes a dead letter of the next commit.
+   * @throws SqliteError where the database can't be read; nothing of the record is folded then, so call again
+   */
+  fold(record: SourceRecord): void;
+  /** Notes the positions after what was folded, for the next commit. */
+  advance(positions: readonly Position[]): void;
+  /** What waits for the next commit. */
+  pending(): { readonly records: number; readonly bytes: number };
+  /**
+   * Commits all that was folded, and the positions that were noted.
+   * @throws SqliteError where the database can't be written; nothing is committed then, so call again
+   * @throws FencedError where another process moved a position; call `reset`
+   */
+  commit(): Committed;
+  /** Drops what was not committed. */
+  reset(): void;
+}
+
+export function createProjection(
+  store: Store,
+  decode: Decode,
+  now: () => Date = () => new Date(),
+): Projection {
+  let stored = store.positions.all();
+  let nextOffsets = offsetsOf(stored);
+  let leads = new Map<string, PendingLead>();
+  let advanced = new Map<string, Position>();
+  let deadLetters: DeadLetter[] = [];
+  let records = 0;
+  let bytes = 0;
+
+  const clear = () => {
+    leads = new Map();
+    advanced = new Map();
+    deadLetters = [];
+    records = 0;
+    bytes = 0;
+  };
+
+  return {
+    positions: () => stored,
+    fold(record) {
+      const partition = nameOf(record);
+      if (record.offset < (nextOffsets.get(partition) ?? 0)) return;
+      try {
+        apply(store, leads, decode(record));
+      } catch (error) {
+        if (isOurs(error)) throw error;
+        deadLetters.push(deadLetterOf(record, error));
+      }
+      records++;
+      bytes += sizeOf(record);
+    },
+    advance(positions) {
+      for (const position of positions) advanced.set(nameOf(position), position);
+    },
+    pending: () => ({ records, bytes }),
+    commit() {
+      const assembled = commitPending(store, {
+        leads: [...leads.values()],
+        deadLetters,
+        failedAt: now(),
+        positions: [...advanced.values()].map((position) => ({
+          position,
+          from: nextOffsets.get(nameOf(position)),
+        })),
+      });
+      const dropped = [...leads.values()].reduce((sum, lead) => sum + lead.dropped, 0);
+      const committed = { records, deadLetters, dropped, assembled };
+      stored = merge(stored, [...advanced.values()]);
+      nextOffsets = offsetsOf(stored);
+      clear();
+      return committed;
+    },
+    reset() {
+      clear();
+      stored = store.positions.all();
+      nextOffsets = offsetsOf(stored);
+    },
+  };
+}
+
+/** Folds all of a record's events, or none. */
+function apply(store: Store, leads: Map<string, PendingLead>, decoded: Decoded): void {
+  const { leadId } = decoded;
+  const lead = leads.get(leadId) ?? loadLead(store, leadId);
+  leads.set(leadId, lead);
+  if (lead.erased !== false) {
+    if (!("erase" in decoded)) lead.dropped++;
+  } else if ("erase" in decoded) {
+    lead.erased = "now";
+  } else {
+    applyEvents(store, lead, decoded.events);
+  }
+}
+
+function applyEvents(store: Store, lead: PendingLead, events: readonly Event[]): void {
+  const pending = partOf(lead, (events[0] as Event).workspaceId);
+  const logs = new Map<string, ActionLog>();
+  let part = pending.part;
+  for (const event of events) {
+    if (isActionLogEvent(event)) {
+      const { id } = event.data;
+      const before = isPatch(event) ? (logs.get(id) ?? logOf(store, pending, id)) : undefined;
+      logs.set(id, foldActionLog(before, event));
+    } else {
+      part = foldPart(part, event);
+    }
+  }
+  pending.part = part;
+  pending.changed = true;
+  for (const [id, log] of logs) pending.logs.set(id, log);
+  if (part.createdBy !== null) lead.owner ??= part.workspaceId;
+}
+
+const logOf = (store: Store, { stored, logs }: PendingPart, id: string): ActionLog | undefined =>
+  logs.get(id) ?? (stored && store.actionLogs.get(stored.no, id));
+
+/** True for a trouble that is not the record's: it stops the batch and never becomes a dead letter (section 4). */
+const isOurs = (error: unknown): boolean => (error as Error | null)?.name === "SqliteError";
+
+function deadLetterOf(record: SourceRecord, error: unknown): DeadLetter {
+  if (error instanceof DecodeError || error instanceof FoldError) {
+    return { record, code: error.code, reason: error.message };
+  }
+  // The message of an unforeseen error could quote the record, which may hold a person's data: its class says enough.
+  return {
+    record,
+    code: "fold_failed",
+    reason: `the fold failed: ${(error as Error | null)?.name ?? "unknown error"}`,
+  };
+}
+
+/** About the bytes that the record keeps in memory until the commit. */
+const sizeOf = ({ json, value }: SourceRecord): number =>
+  (json ? json.text.length : (value?.length ?? 0)) + 200;
+
+const nameOf = ({ topic, partition }: { readonly topic: string; readonly partition: number }) =>
+  `${topic}/${partition}`;
+
+const offsetsOf = (positions: readonly Position[]): Map<string, number> =>
+  new Map(positions.map((position) => [nameOf(position), position.nextOffset]));
+
+function merge(stored: readonly Position[], moved: readonly Position[]): Position[] {
+  const byName = new Map([...stored, ...moved].map((position) => [nameOf(position), position]));
+  return [...byName.values()];
+}

@@ -1,0 +1,99 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "../shared/log.ts";
+import type { Committed, Projection } from "./projection.ts";
+import type { Batch, Source, SourceRecord } from "./source/source.ts";
+
+/** A commit waits for more records only up to these. */
+const MOST_PENDING_BYTES = 32 * 1024 ** 2;
+const MOST_PENDING_RECORDS = 50_000;
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 10_000;
+
+export interface Running {
+  readonly source: Source;
+  readonly projection: Projection;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly onCommit?: (committed: Committed) => void;
+  /** Told when the database can't be used, and when it can again. */
+  readonly onHealth?: (healthy: boolean) => void;
+}
+
+/**
+ * Folds the source into the projection until the signal aborts or the source ends (design.md section 4). A trouble
+ * with the database stops everything, is retried with back-off, and loses nothing.
+ */
+export async function runProjection({
+  source,
+  projection,
+  log,
+  signal,
+  onCommit,
+  onHealth,
+}: Running): Promise<void> {
+  const persist = <T>(work: () => T) => persistently(work, { log, signal, onHealth });
+  await source.run(
+    projection.positions(),
+    async (batch) => {
+      let folded = 0;
+      const foldRest = () => {
+        for (; folded < batch.records.length; folded++)
+          projection.fold(batch.records[folded] as SourceRecord);
+      };
+      if (!(await persist(foldRest))) return;
+      projection.advance(batch.positions);
+      if (!mustCommit(batch, projection)) return;
+      const committed = await persist(() => projection.commit());
+      if (committed) report(committed.result, log, onCommit);
+    },
+    signal,
+  );
+}
+
+function mustCommit({ more }: Batch, projection: Projection): boolean {
+  const { records, bytes } = projection.pending();
+  return !more || bytes > MOST_PENDING_BYTES || records > MOST_PENDING_RECORDS;
+}
+
+interface Persistence extends Pick<Running, "log" | "signal"> {
+  readonly onHealth: Running["onHealth"];
+}
+
+/** Does the work until the database lets it through; undefined where the signal aborts first. */
+async function persistently<T>(
+  work: () => T,
+  { log, signal, onHealth }: Persistence,
+): Promise<{ readonly result: T } | undefined> {
+  for (
+    let wait = FIRST_RETRY_MS, failed = false;
+    !signal.aborted;
+    wait = Math.min(wait * 2, LONGEST_RETRY_MS)
+  ) {
+    try {
+      const result = work();
+      if (failed) onHealth?.(true);
+      return { result };
+    } catch (error) {
+      if ((error as Error).name !== "SqliteError") throw error;
+      failed = true;
+      onHealth?.(false);
+      const { code, message } = error as Error & { code?: string };
+      log.error(
+        { code, message, retryInMs: wait },
+        "the view database can't be used; nothing is lost, trying again",
+      );
+      await delay(wait, undefined, { signal }).catch(() => undefined);
+    }
+  }
+  return undefined;
+}
+
+function report(committed: Committed, log: Logger, onCommit: Running["onCommit"]): void {
+  for (const { record, code, reason } of committed.deadLetters) {
+    const { topic, partition, offset } = record;
+    log.warn({ topic, partition, offset, code, reason }, "dead letter");
+  }
+  if (committed.dropped > 0) log.info({ records: committed.dropped }, "dropped: their leads were erased");
+  log.debug({ records: committed.records, assembled: committed.assembled }, "committed");
+  onCommit?.(committed);
+}

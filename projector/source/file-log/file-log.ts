@@ -1,0 +1,99 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { TOPICS } from "../../../shared/events/catalogue.ts";
+import { type Batch, type Position, type Source, SourceError, type SourceRecord } from "../source.ts";
+import { openPartitionFile, type PartitionFile } from "./partition-file.ts";
+
+/** Bytes that one batch takes from all files together. */
+const BATCH_BYTES = 4 * 1024 ** 2;
+const LEAST_SHARE = 64 * 1024;
+/** Milliseconds between two looks at the files where nothing is new. */
+const POLL_MS = 25;
+
+/**
+ * The embedded event log: a folder of `<topic>/<partition>.ndjson` files (design.md section 2), followed as lines
+ * are appended and files appear. With `follow: false` it ends where the files end.
+ * @throws SourceError where a file that was read is gone, shorter or another one
+ */
+export function createFileLog(folder: string, { follow = true } = {}): Source {
+  return {
+    async run(positions, handle, signal) {
+      const files = new Map<string, PartitionFile>();
+      requireFiles(folder, positions);
+      try {
+        for (let more = false; !signal.aborted; ) {
+          openNewFiles(folder, positions, files);
+          // A batch that promised more is always followed by one, be it empty: what it left uncommitted waits for it.
+          const batch: Batch | undefined = readBatch(files) ?? (more ? NOTHING_MORE : undefined);
+          more = batch?.more ?? false;
+          if (batch !== undefined) await handle(batch);
+          else if (!follow) return;
+          await (batch !== undefined
+            ? yieldToEvents()
+            : delay(POLL_MS, undefined, { signal }).catch(() => undefined));
+        }
+      } finally {
+        for (const file of files.values()) file.close();
+      }
+    },
+  };
+}
+
+const NOTHING_MORE: Batch = { records: [], positions: [], more: false };
+
+/** A share of every file, by how much is left of it: so that a lead's events come together across the topics. */
+function readBatch(files: ReadonlyMap<string, PartitionFile>): Batch | undefined {
+  const remaining = [...files.values()].map((file) => ({ file, bytes: file.remaining() }));
+  const total = remaining.reduce((sum, { bytes }) => sum + bytes, 0);
+  const records: SourceRecord[] = [];
+  const positions: Position[] = [];
+  for (const { file, bytes } of remaining) {
+    if (bytes === 0) continue;
+    const read = file.read(Math.max(LEAST_SHARE, Math.ceil((BATCH_BYTES * bytes) / total)));
+    if (read === undefined) continue;
+    for (const record of read.records) records.push(record);
+    positions.push(read.position);
+  }
+  if (positions.length === 0) return undefined;
+  return { records, positions, more: total > BATCH_BYTES };
+}
+
+/** A stored position whose file is gone would be a silent loss. */
+function requireFiles(folder: string, positions: readonly Position[]): void {
+  for (const { topic, partition, nextOffset } of positions) {
+    const path = join(folder, topic, `${partition}.ndjson`);
+    if (!existsSync(path)) {
+      throw new SourceError(
+        `${path}: the file is gone, but was folded up to offset ${nextOffset}; restore it`,
+      );
+    }
+  }
+}
+
+function openNewFiles(
+  folder: string,
+  positions: readonly Position[],
+  files: Map<string, PartitionFile>,
+): void {
+  for (const topic of Object.values(TOPICS)) {
+    for (const { name, partition } of partitionFiles(join(folder, topic))) {
+      const path = join(folder, topic, name);
+      if (files.has(path)) continue;
+      const stored = positions.find(
+        (position) => position.topic === topic && position.partition === partition,
+      );
+      files.set(path, openPartitionFile({ path, topic, partition }, stored));
+    }
+  }
+}
+
+function partitionFiles(folder: string): { name: string; partition: number }[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => /^\d{1,6}\.ndjson$/.test(name))
+    .map((name) => ({ name, partition: Number.parseInt(name, 10) }))
+    .sort((a, b) => a.partition - b.partition);
+}
+
+const yieldToEvents = () => new Promise<void>((resolve) => setImmediate(resolve));

@@ -1,0 +1,141 @@
+import { headersFromJson, headersToJson } from "../headers.ts";
+import type { Headers, SourceRecord } from "../source.ts";
+import { memberText } from "./line-scanner.ts";
+
+/**
+ * A line of a log file: `{"offset", "key", "timestamp", "headers", "value"}`. The value is a JSON object as it was
+ * produced, or null for a tombstone. Bytes that JSON can't hold stand as `valueBase64` and `keyBase64`. The offset
+ * may be left out by whoever appends by hand: it is then the one after the line before.
+ */
+class FileRecord implements SourceRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: Buffer | null;
+  readonly timestamp: number;
+  readonly headers: Headers;
+  readonly json: { readonly text: string; readonly value: unknown };
+
+  constructor(place: Place, line: Line, text: string) {
+    this.topic = place.topic;
+    this.partition = place.partition;
+    this.offset = line.offset ?? place.nextOffset;
+    this.key = keyOf(line);
+    this.timestamp = line.timestamp ?? 0;
+    this.headers = line.headers === undefined ? NO_HEADERS : (headersFromJson(line.headers) as Headers);
+    this.json = { text, value: line.value };
+  }
+
+  /** The bytes as they were produced. Only dead letters and archives ask: the fold uses what the line's parse gave. */
+  get value(): Buffer {
+    return Buffer.from(memberText(this.json.text, "value") ?? "");
+  }
+}
+
+const NO_HEADERS: Headers = {};
+
+export interface Place {
+  readonly topic: string;
+  readonly partition: number;
+  /** The lowest offset that the line can have. */
+  readonly nextOffset: number;
+}
+
+interface Line {
+  readonly offset?: number;
+  readonly key?: string | null;
+  readonly keyBase64?: string;
+  readonly timestamp?: number;
+  readonly headers?: unknown;
+  readonly value?: unknown;
+  readonly valueBase64?: string;
+}
+
+/** The record of one line, without its newline. A line that is none becomes an unreadable record, never nothing. */
+export function recordOfLine(place: Place, text: string): SourceRecord {
+  let line: Line;
+  try {
+    line = JSON.parse(text);
+  } catch {
+    return unreadableRecord(place, text, "the line is not JSON");
+  }
+  const fault = faultOf(place, line);
+  if (fault !== undefined) return unreadableRecord(place, text, fault);
+  if (typeof line.value === "object" && line.value !== null) return new FileRecord(place, line, text);
+  return {
+    topic: place.topic,
+    partition: place.partition,
+    offset: line.offset ?? place.nextOffset,
+    key: keyOf(line),
+    timestamp: line.timestamp ?? 0,
+    headers: headersFromJson(line.headers ?? {}) as Headers,
+    value: producedValue(line, text),
+  };
+}
+
+/** A record that stands for bytes the log itself can't make sense of. */
+export const unreadableRecord = (place: Place, bytes: string | Buffer, reason: string): SourceRecord => ({
+  topic: place.topic,
+  partition: place.partition,
+  offset: place.nextOffset,
+  key: null,
+  timestamp: 0,
+  headers: NO_HEADERS,
+  value: Buffer.from(bytes as string),
+  unreadable: reason,
+});
+
+function faultOf({ nextOffset }: Place, line: Line): string | undefined {
+  if (typeof line !== "object" || line === null || Array.isArray(line))
+    return "the line is not a JSON object";
+  const { offset, key, keyBase64, timestamp, headers, value, valueBase64 } = line;
+  if (offset !== undefined && !(Number.isSafeInteger(offset) && offset >= nextOffset)) {
+    return `the offset must be a whole number above that of the line before, here ${nextOffset} or more`;
+  }
+  if (key !== undefined && key !== null && typeof key !== "string") return "the key must be a string or null";
+  if (keyBase64 !== undefined && typeof keyBase64 !== "string") return "keyBase64 must be a string";
+  if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && Math.abs(timestamp) < 8.64e15)) {
+    return "the timestamp must be whole milliseconds since 1970";
+  }
+  if (headers !== undefined && headersFromJson(headers) === undefined)
+    return "the headers must be an object of strings";
+  if (valueBase64 !== undefined && typeof valueBase64 !== "string") return "valueBase64 must be a string";
+  if (value === undefined && valueBase64 === undefined) return "the line has no value";
+  return undefined;
+}
+
+function keyOf({ key, keyBase64 }: Line): Buffer | null {
+  if (keyBase64 !== undefined) return Buffer.from(keyBase64, "base64");
+  return typeof key === "string" ? Buffer.from(key) : null;
+}
+
+function producedValue({ value, valueBase64 }: Line, text: string): Buffer | null {
+  if (valueBase64 !== undefined) return Buffer.from(valueBase64, "base64");
+  return value === null ? null : Buffer.from(memberText(text, "value") ?? "");
+}
+
+/** The line that `recordOfLine` reads back as this record, byte for byte. */
+export function lineOfRecord({ offset, key, timestamp, headers, value }: SourceRecord): string {
+  const keyText = key?.toString("utf8") ?? null;
+  const keyIsText = key === null || Buffer.from(keyText as string).equals(key);
+  const keyMember = keyIsText
+    ? `"key":${JSON.stringify(keyText)}`
+    : `"keyBase64":"${key.toString("base64")}"`;
+  const head = `{"offset":${offset},${keyMember},"timestamp":${timestamp},"headers":${JSON.stringify(headersToJson(headers))}`;
+  if (value === null) return `${head},"value":null}`;
+  return isOneLineObject(value)
+    ? `${head},"value":${value.toString("utf8")}}`
+    : `${head},"valueBase64":"${value.toString("base64")}"}`;
+}
+
+/** True where the bytes can stand in a line as they are. */
+function isOneLineObject(value: Buffer): boolean {
+  if (value[0] !== 0x7b || value[value.length - 1] !== 0x7d || value.includes(0x0a)) return false;
+  const text = value.toString("utf8");
+  if (!Buffer.from(text).equals(value)) return false;
+  try {
+    return typeof JSON.parse(text) === "object";
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,144 @@
+import { isUtf8 } from "node:buffer";
+import { createHash } from "node:crypto";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { type Position, SourceError, type SourceRecord } from "../source.ts";
+import { recordOfLine, unreadableRecord } from "./file-record.ts";
+
+const NEWLINE = 0x0a;
+/** Bytes; a line is held in memory as a whole, so the log refuses one beyond this. */
+const LONGEST_LINE = 256 * 1024 ** 2;
+
+/** The source's note in a position: the byte after the last line that was read, and that line's length and hash. */
+interface Cursor {
+  readonly byte: number;
+  readonly length: number;
+  readonly check: string;
+}
+
+/** One `<topic>/<partition>.ndjson` file, read line by line from a position on. */
+export interface PartitionFile {
+  /** Bytes that were written and not read yet. */
+  remaining(): number;
+  /**
+   * Reads the whole lines of about the next `bytes`; a line counts once its newline is there.
+   * @throws SourceError where the file was truncated or replaced
+   */
+  read(bytes: number): { readonly records: SourceRecord[]; readonly position: Position } | undefined;
+  close(): void;
+}
+
+interface Where {
+  readonly path: string;
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** Opens the file at a stored position, or at its start. */
+export function openPartitionFile(
+  { path, topic, partition }: Where,
+  stored: Position | undefined,
+): PartitionFile {
+  const file = openSync(path, "r");
+  const cursor: Cursor = stored?.cursor ? JSON.parse(stored.cursor) : { byte: 0, length: 0, check: "" };
+  const foldedUpTo = stored?.nextOffset ?? 0;
+  let byte = cursor.byte;
+  // Without a cursor the file is read from its start, and what was folded before is passed over.
+  let nextOffset = stored?.cursor ? stored.nextOffset : 0;
+  requireSameHistory(file, path, cursor);
+
+  return {
+    remaining: () => sizeOf(file, path, byte) - byte,
+    read(bytes) {
+      const available = sizeOf(file, path, byte) - byte;
+      if (available === 0) return undefined;
+      const chunk = readWholeLines(file, path, byte, Math.min(bytes, available), available);
+      if (chunk === undefined) return undefined;
+      const records: SourceRecord[] = [];
+      const readable = isUtf8(chunk);
+      let start = 0;
+      let lineStart = 0;
+      while (start < chunk.length) {
+        const end = chunk.indexOf(NEWLINE, start);
+        if (end > start) {
+          const place = { topic, partition, nextOffset };
+          const record =
+            readable || isUtf8(chunk.subarray(start, end))
+              ? recordOfLine(place, chunk.toString("utf8", start, end))
+              : unreadableRecord(place, chunk.subarray(start, end), "the line is not UTF-8");
+          if (record.unreadable === undefined) nextOffset = record.offset + 1;
+          if (record.unreadable !== undefined || record.offset >= foldedUpTo) records.push(record);
+        }
+        lineStart = start;
+        start = end + 1;
+      }
+      byte += chunk.length;
+      const note: Cursor = {
+        byte,
+        length: chunk.length - lineStart,
+        check: checkOf(chunk.subarray(lineStart)),
+      };
+      const position = {
+        topic,
+        partition,
+        nextOffset: Math.max(nextOffset, foldedUpTo),
+        cursor: JSON.stringify(note),
+      };
+      return { records, position };
+    },
+    close: () => closeSync(file),
+  };
+}
+
+/** The bytes from `byte` up to the last newline within `bytes`; more where the first line alone is longer. */
+function readWholeLines(
+  file: number,
+  path: string,
+  byte: number,
+  bytes: number,
+  available: number,
+): Buffer | undefined {
+  for (let size = bytes; ; size = Math.min(size * 4, available)) {
+    if (size > LONGEST_LINE) {
+      throw new SourceError(
+        `${path}: the line at byte ${byte} is longer than ${LONGEST_LINE} bytes; split or remove it`,
+      );
+    }
+    const buffer = Buffer.allocUnsafe(size);
+    const chunk = buffer.subarray(0, readSync(file, buffer, 0, size, byte));
+    const end = chunk.lastIndexOf(NEWLINE) + 1;
+    if (end > 0) return chunk.subarray(0, end);
+    if (size >= available) return undefined;
+  }
+}
+
+/** @throws SourceError where the path names a shorter, or another, file than the one that is being read */
+function sizeOf(file: number, path: string, byte: number): number {
+  const open = fstatSync(file);
+  const named = statSync(path, { throwIfNoEntry: false });
+  if (named?.ino !== open.ino)
+    throw new SourceError(`${path}: the file was removed or replaced while it was read; ${REMEDY}`);
+  if (open.size < byte) {
+    throw new SourceError(
+      `${path}: the file was truncated to ${open.size} bytes; ${byte} were folded already; ${REMEDY}`,
+    );
+  }
+  return open.size;
+}
+
+/** Holds the file to what was read of it before. */
+function requireSameHistory(file: number, path: string, { byte, length, check }: Cursor): void {
+  const last = Buffer.alloc(length);
+  const read = readSync(file, last, 0, length, byte - length);
+  if (read < length)
+    throw new SourceError(
+      `${path}: the file is shorter than what was folded of it (${byte} bytes); ${REMEDY}`,
+    );
+  if (length > 0 && checkOf(last) !== check) {
+    throw new SourceError(`${path}: the file holds other lines than those that were folded; ${REMEDY}`);
+  }
+}
+
+const REMEDY =
+  "restore it, or remove the view database (lead_view.sqlite and its -wal and -shm files) to fold the log from its start";
+
+const checkOf = (line: Buffer): string => createHash("sha256").update(line).digest("base64url").slice(0, 16);

@@ -1,0 +1,111 @@
+import { assembleView } from "../assemble/assemble.ts";
+import { type Identity, identityOf, sameIdentity } from "../fold/identity.ts";
+import type { LeadPart } from "../fold/lead-part.ts";
+import type { PendingLead, PendingPart } from "../pending-leads.ts";
+import type { Position } from "../source/source.ts";
+import type { DeadLetter } from "./dead-letters.ts";
+import { type IdentityKey, keysOf } from "./matching.ts";
+import type { Store } from "./store.ts";
+
+/** All that one transaction makes durable. */
+export interface Pending {
+  readonly leads: readonly PendingLead[];
+  readonly deadLetters: readonly DeadLetter[];
+  readonly failedAt: Date;
+  readonly positions: readonly { readonly position: Position; readonly from: number | undefined }[];
+}
+
+/** A lead's shown part, with the number of its row. */
+interface Shown {
+  readonly no: number;
+  readonly part: LeadPart;
+  readonly identity: Identity;
+  readonly isFirst: boolean;
+}
+
+/**
+ * Writes the state, assembles each view that it changes once, and moves the positions, in one transaction
+ * (design.md sections 4 and 5).
+ * @returns how many views were assembled
+ */
+export function commitPending(store: Store, pending: Pending): number {
+  let assembled = 0;
+  store.transaction(() => {
+    // The positions first: a projector that was fenced has not written anything when it finds out.
+    for (const { position, from } of pending.positions) store.positions.move(position, from);
+    const keys = changedIdentities(pending.leads);
+    const dirty = new Set(keys.flatMap((key) => store.matching.memberIds(key)));
+    const shown = writeLeads(store, pending.leads);
+    for (const key of keys) for (const id of store.matching.memberIds(key)) dirty.add(id);
+    for (const leadId of shown.keys()) dirty.add(leadId);
+    for (const { leadId, erased } of pending.leads) if (erased !== false) dirty.delete(leadId);
+    for (const leadId of dirty) {
+      const lead = shown.get(leadId) ?? loadShown(store, leadId);
+      if (lead) writeView(store, lead);
+    }
+    assembled = dirty.size;
+    for (const letter of pending.deadLetters) store.deadLetters.add(letter, pending.failedAt);
+  });
+  return assembled;
+}
+
+/** The identities, old and new, of every lead whose matches see a change (design.md section 6, matchingLeads). */
+function changedIdentities(leads: readonly PendingLead[]): IdentityKey[] {
+  const keys = new Map<string, IdentityKey>();
+  for (const lead of leads) {
+    const part = lead.owner === null ? undefined : lead.parts.get(lead.owner);
+    if (!part) continue;
+    const { workspaceId } = part.part;
+    const before = part.stored?.identity ?? null;
+    const after = lead.erased === false ? identityOf(part.part) : null;
+    if (sameIdentity(before, after)) continue;
+    for (const identity of [before, after]) {
+      if (!identity) continue;
+      for (const key of keysOf(workspaceId, identity)) keys.set(`${key.kind} ${workspaceId} ${key.key}`, key);
+    }
+  }
+  return [...keys.values()];
+}
+
+/** Writes every changed part; returns the shown ones of leads that exist, by lead id. */
+function writeLeads(store: Store, leads: readonly PendingLead[]): Map<string, Shown> {
+  const shown = new Map<string, Shown>();
+  for (const lead of leads) {
+    if (lead.erased === "now") eraseLead(store, lead);
+    if (lead.dropped > 0) store.leads.countDropped(lead.leadId, lead.dropped);
+    if (lead.erased !== false) continue;
+    for (const pending of lead.parts.values()) {
+      if (!pending.changed) continue;
+      const owner = pending.part.workspaceId === lead.owner;
+      const identity = owner ? identityOf(pending.part) : null;
+      const no = store.leads.write(pending.stored?.no, pending.part, owner, identity);
+      for (const log of pending.logs.values()) store.actionLogs.put(no, log);
+      if (identity)
+        shown.set(lead.leadId, { no, part: pending.part, identity, isFirst: !pending.stored?.owner });
+    }
+  }
+  return shown;
+}
+
+function eraseLead(store: Store, lead: PendingLead): void {
+  for (const { stored } of lead.parts.values() as Iterable<PendingPart>)
+    if (stored) store.actionLogs.erase(stored.no);
+  store.leads.erase(lead.leadId);
+  store.views.erase(lead.leadId);
+  store.deadLetters.erase(lead.leadId);
+}
+
+function loadShown(store: Store, leadId: string): Shown | undefined {
+  const stored = store.leads.load(leadId).find(({ owner }) => owner);
+  if (!stored?.identity) return undefined;
+  return { no: stored.no, part: stored.part, identity: stored.identity, isFirst: false };
+}
+
+function writeView(store: Store, { no, part, identity, isFirst }: Shown): void {
+  const view = assembleView({
+    part,
+    logs: store.actionLogs.reader(no),
+    matchingLeads: store.matching.matchingLeads(part.workspaceId, identity),
+  });
+  store.views.write(part.leadId, part.workspaceId, view, isFirst);
+}

@@ -1,0 +1,40 @@
+import { type Connection, openWriter } from "../../shared/sqlite.ts";
+import { createActionLogs } from "./action-logs.ts";
+import { createDeadLetters } from "./dead-letters.ts";
+import { createLeads } from "./leads.ts";
+import { createMatching } from "./matching.ts";
+import { migrate } from "./migrate.ts";
+import { createPositions } from "./positions.ts";
+import { createViews } from "./views.ts";
+
+/** The view database as the projector, its only writer, sees it. */
+export interface Store {
+  readonly db: Connection;
+  readonly leads: ReturnType<typeof createLeads>;
+  readonly actionLogs: ReturnType<typeof createActionLogs>;
+  readonly matching: ReturnType<typeof createMatching>;
+  readonly views: ReturnType<typeof createViews>;
+  readonly positions: ReturnType<typeof createPositions>;
+  readonly deadLetters: ReturnType<typeof createDeadLetters>;
+  /** Runs the work in one write transaction: all of it is stored, or nothing. */
+  transaction(work: () => void): void;
+  close(): void;
+}
+
+/** Opens the view database, creating or migrating it. */
+export function openStore(file: string): Store {
+  const db = openWriter(file);
+  migrate(db);
+  const transact = db.transaction((work: () => void) => work());
+  return {
+    db,
+    leads: createLeads(db),
+    actionLogs: createActionLogs(db),
+    matching: createMatching(db),
+    views: createViews(db),
+    positions: createPositions(db),
+    deadLetters: createDeadLetters(db),
+    transaction: (work) => transact.immediate(work),
+    close: () => db.close(),
+  };
+}

@@ -1,0 +1,117 @@
+import { join } from "node:path";
+import { Schema } from "@effect/schema";
+
+const NonEmpty = Schema.String.check(Schema.isMinLength(1));
+const Digits = (name: string, min: number, max: number) =>
+  Schema.String.check(
+    Schema.makeFilter((text: string) => {
+      const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+      return (value >= min && value <= max) || `${name} must be a whole number from ${min} to ${max}`;
+    }),
+  );
+const Url = Schema.String.check(
+  Schema.makeFilter(
+    (text: string) => URL.canParse(text) || "must be a URL such as https://s3.us-east-2.amazonaws.com",
+  ),
+);
+const optional = Schema.optionalKey;
+
+/** Every environment variable the system reads; the README lists the same. */
+const Environment = Schema.Struct({
+  EVENT_LOG_DIR: optional(NonEmpty),
+  DATABASE_DIR: optional(NonEmpty),
+  HOST: optional(NonEmpty),
+  PORT: optional(Digits("PORT", 0, 65_535)),
+  LOG_LEVEL: optional(Schema.Literals(["fatal", "error", "warn", "info", "debug", "trace", "silent"])),
+  WEBHOOK_WORKSPACE_ID: optional(NonEmpty),
+  MAX_EVENT_BYTES: optional(Digits("MAX_EVENT_BYTES", 1_024, 268_435_456)),
+  S3_ENDPOINT: optional(Url),
+  S3_REGION: optional(NonEmpty),
+  S3_BUCKET: optional(NonEmpty),
+  S3_ACCESS_KEY_ID: optional(NonEmpty),
+  S3_SECRET_ACCESS_KEY: optional(NonEmpty),
+});
+
+export interface S3Config {
+  readonly endpoint: URL;
+  readonly region: string;
+  readonly bucket: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+export interface Config {
+  readonly eventLogDir: string;
+  /** Holds `lead_view.sqlite` and `keys.sqlite`. */
+  readonly databaseDir: string;
+  readonly host: string;
+  readonly port: number;
+  readonly logLevel: string;
+  /** The workspace of webhook bodies that name none; undefined = such bodies are dead letters. */
+  readonly webhookWorkspaceId: string | undefined;
+  /** Bytes; a larger record is a dead letter. */
+  readonly maxEventBytes: number;
+  /** Undefined = document URLs are signed by the local demo signer. */
+  readonly s3: S3Config | undefined;
+}
+
+/** A setting that can't be used; the message names it and says what it takes. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/**
+ * Reads and checks all settings at once.
+ * @throws ConfigError naming the setting and what it takes
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  // An empty variable is an unset one: shells and compose files write `PORT=` for that.
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ""),
+  );
+  let settings: (typeof Environment)["Type"];
+  try {
+    settings = Schema.decodeUnknownSync(Environment)(given);
+  } catch (cause) {
+    throw new ConfigError(`bad configuration: ${(cause as Error).message}`);
+  }
+  const eventLogDir = settings.EVENT_LOG_DIR ?? "data";
+  return {
+    eventLogDir,
+    databaseDir: settings.DATABASE_DIR ?? eventLogDir,
+    host: settings.HOST ?? "127.0.0.1",
+    port: Number(settings.PORT ?? 3000),
+    logLevel: settings.LOG_LEVEL ?? "info",
+    webhookWorkspaceId: settings.WEBHOOK_WORKSPACE_ID,
+    maxEventBytes: Number(settings.MAX_EVENT_BYTES ?? 1_048_576),
+    s3: s3Config(settings),
+  };
+}
+
+const S3_SETTINGS = [
+  "S3_ENDPOINT",
+  "S3_REGION",
+  "S3_BUCKET",
+  "S3_ACCESS_KEY_ID",
+  "S3_SECRET_ACCESS_KEY",
+] as const;
+
+function s3Config(settings: (typeof Environment)["Type"]): S3Config | undefined {
+  const missing = S3_SETTINGS.filter((name) => settings[name] === undefined);
+  if (missing.length === S3_SETTINGS.length) return undefined;
+  if (missing.length > 0) {
+    throw new ConfigError(`bad configuration: the S3_* settings go together; missing: ${missing.join(", ")}`);
+  }
+  return {
+    endpoint: new URL(settings.S3_ENDPOINT as string),
+    region: settings.S3_REGION as string,
+    bucket: settings.S3_BUCKET as string,
+    accessKeyId: settings.S3_ACCESS_KEY_ID as string,
+    secretAccessKey: settings.S3_SECRET_ACCESS_KEY as string,
+  };
+}
+
+/** The file of the serving views. */
+export const viewFile = (config: Pick<Config, "databaseDir">) => join(config.databaseDir, "lead_view.sqlite");
+/** The file of the API keys: beside the views, since a rebuild replaces those (design.md section 7). */
+export const keysFile = (config: Pick<Config, "databaseDir">) => join(config.databaseDir, "keys.sqlite");
