@@ -71,7 +71,8 @@ function s3Signer({ endpoint, region, bucket, accessKeyId, secretAccessKey }: S3
       ...(endpoint.port === "" ? {} : { port: Number(endpoint.port) }),
       path,
       query: {},
-      headers: { host: endpoint.host },
+      // S3 does not sign the payload of a presigned URL; the signer takes the word for it from this header.
+      headers: { host: endpoint.host, "x-amz-content-sha256": "UNSIGNED-PAYLOAD" },
     };
     const signed = await signer.presign(request, { expiresIn: EXPIRES_S, signingDate: from });
     const query = Object.entries(signed.query ?? {})

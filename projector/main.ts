@@ -5,6 +5,7 @@ import { createDecoder } from "./decode/decode.ts";
 import { createProjection } from "./projection.ts";
 import { runProjection } from "./run.ts";
 import { createFileLog } from "./source/file-log/file-log.ts";
+import { startCheckpointer } from "./store/checkpointer.ts";
 import { openStore } from "./store/store.ts";
 
 const config = readConfig(process.env);
@@ -14,6 +15,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 
 mkdirSync(config.databaseDir, { recursive: true });
 const store = openStore(viewFile(config));
+const stopCheckpointer = startCheckpointer(viewFile(config));
 try {
   const projection = createProjection(store, createDecoder(config));
   log.info({ eventLog: config.eventLogDir, positions: projection.positions().length }, "projector started");
@@ -28,5 +30,6 @@ try {
   log.fatal({ error: (error as Error).message }, "projector stopped");
   process.exitCode = 1;
 } finally {
+  await stopCheckpointer();
   store.close();
 }

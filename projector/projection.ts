@@ -158,9 +158,9 @@ function deadLetterOf(record: SourceRecord, error: unknown): DeadLetter {
   };
 }
 
-/** About the bytes that the record keeps in memory until the commit. */
-const sizeOf = ({ json, value }: SourceRecord): number =>
-  (json ? json.text.length : (value?.length ?? 0)) + 200;
+/** About the bytes that the record keeps in memory until the commit; a file's value is not read for it. */
+const sizeOf = (record: SourceRecord): number =>
+  (record.json ? record.json.text.length : (record.value?.length ?? 0)) + 200;
 
 const nameOf = ({ topic, partition }: { readonly topic: string; readonly partition: number }) =>
   `${topic}/${partition}`;

@@ -20,7 +20,8 @@ export function openWriter(file: string): Connection {
   db.pragma("temp_store = MEMORY");
   db.pragma(`cache_size = -${WRITER_CACHE_KIB}`);
   db.pragma(`mmap_size = ${MMAP_BYTES}`);
-  db.pragma("wal_autocheckpoint = 2000");
+  // The projector checkpoints on a thread of its own (projector/store/checkpointer.ts).
+  db.pragma("wal_autocheckpoint = 0");
   return db;
 }
 

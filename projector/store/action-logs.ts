@@ -6,6 +6,39 @@ import { byTimeThenId } from "../fold/order.ts";
 
 const COLUMNS = "id, log AS text, has_documents AS hasDocuments";
 
+/** A log as its row has it. */
+export interface StoredLog extends RenderedLog {
+  /** Empty where the log has none, so that it stands below every time. */
+  readonly createdAt: string;
+  readonly role: string | null;
+  readonly order: string | null;
+}
+
+export function storedLog(log: ActionLog): StoredLog {
+  const role = roleOf(log);
+  const createdAt = typeof log.createdAt === "string" ? log.createdAt : "";
+  return { ...renderLog(log), createdAt, role: role?.role ?? null, order: role?.order ?? null };
+}
+
+/**
+ * Reads logs that are all in memory: those of a lead that no commit has stored yet. Most leads of a replay are such,
+ * and asking the database for what was written a moment ago would cost more than the fold.
+ */
+export function pendingLogReader(logs: readonly StoredLog[]): ActionLogReader {
+  const inRole = (role: string) => logs.filter((log) => log.role === role).sort(byOrder);
+  return {
+    recent: () =>
+      [...logs].sort((a, b) => byTimeThenId(b.createdAt, b.id, a.createdAt, a.id)).slice(0, RECENT_LOGS),
+    lastAction: () => inRole("last_action").at(-1),
+    nextFollowUp: () => inRole("follow_up")[0],
+    nextDraft: () => inRole("draft")[0],
+    toolCalls: (parents) => parents.flatMap((parent) => inRole(toolRole(parent))).sort(byOrder),
+  };
+}
+
+type Ordered = Pick<StoredLog, "id" | "order">;
+const byOrder = (a: Ordered, b: Ordered): number => byTimeThenId(a.order, a.id, b.order, b.id);
+
 /** The action logs, one row each; every read is bounded by an index, however many logs a lead has. */
 export function createActionLogs(db: Connection) {
   const get = db.prepare<[number, string], { log: string }>(
@@ -26,7 +59,7 @@ export function createActionLogs(db: Connection) {
   const last = db.prepare<[number, string], RenderedLog>(
     `SELECT ${COLUMNS} FROM action_log WHERE lead_no = ? AND "role" = ? ORDER BY role_order DESC, id DESC LIMIT 1`,
   );
-  const all = db.prepare<[number, string], RenderedLog & { order: string }>(
+  const all = db.prepare<[number, string], RenderedLog & Ordered>(
     `SELECT ${COLUMNS}, role_order AS "order" FROM action_log WHERE lead_no = ? AND "role" = ? ORDER BY role_order, id`,
   );
   const remove = db.prepare<[number]>("DELETE FROM action_log WHERE lead_no = ?");
@@ -35,11 +68,8 @@ export function createActionLogs(db: Connection) {
       const row = get.get(leadNo, id);
       return row && (JSON.parse(row.log) as ActionLog);
     },
-    put(leadNo: number, log: ActionLog): void {
-      const { id, text, hasDocuments } = renderLog(log);
-      const role = roleOf(log);
-      const createdAt = log.createdAt ?? "";
-      put.run(leadNo, id, createdAt, role?.role ?? null, role?.order ?? null, hasDocuments, text);
+    put({ id, createdAt, role, order, hasDocuments, text }: StoredLog, leadNo: number): void {
+      put.run(leadNo, id, createdAt, role, order, hasDocuments, text);
     },
     /** Removes all logs of a lead's part. */
     erase: (leadNo: number): void => void remove.run(leadNo),
@@ -48,10 +78,7 @@ export function createActionLogs(db: Connection) {
       lastAction: () => last.get(leadNo, "last_action"),
       nextFollowUp: () => first.get(leadNo, "follow_up"),
       nextDraft: () => first.get(leadNo, "draft"),
-      toolCalls: (parents) =>
-        parents
-          .flatMap((parent) => all.all(leadNo, toolRole(parent)))
-          .sort((a, b) => byTimeThenId(a.order, a.id, b.order, b.id)),
+      toolCalls: (parents) => parents.flatMap((parent) => all.all(leadNo, toolRole(parent))).sort(byOrder),
     }),
   };
 }

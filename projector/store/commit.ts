@@ -1,8 +1,10 @@
+import type { ActionLogReader } from "../assemble/action-logs.ts";
 import { assembleView } from "../assemble/assemble.ts";
 import { type Identity, identityOf, sameIdentity } from "../fold/identity.ts";
 import type { LeadPart } from "../fold/lead-part.ts";
-import type { PendingLead, PendingPart } from "../pending-leads.ts";
+import type { PendingLead } from "../pending-leads.ts";
 import type { Position } from "../source/source.ts";
+import { pendingLogReader, storedLog } from "./action-logs.ts";
 import type { DeadLetter } from "./dead-letters.ts";
 import { type IdentityKey, keysOf } from "./matching.ts";
 import type { Store } from "./store.ts";
@@ -15,12 +17,13 @@ export interface Pending {
   readonly positions: readonly { readonly position: Position; readonly from: number | undefined }[];
 }
 
-/** A lead's shown part, with the number of its row. */
+/** A lead's shown part. */
 interface Shown {
-  readonly no: number;
   readonly part: LeadPart;
   readonly identity: Identity;
+  /** True where the lead can't have a view yet. */
   readonly isFirst: boolean;
+  readonly logs: ActionLogReader;
 }
 
 /**
@@ -79,17 +82,18 @@ function writeLeads(store: Store, leads: readonly PendingLead[]): Map<string, Sh
       const owner = pending.part.workspaceId === lead.owner;
       const identity = owner ? identityOf(pending.part) : null;
       const no = store.leads.write(pending.stored?.no, pending.part, owner, identity);
-      for (const log of pending.logs.values()) store.actionLogs.put(no, log);
-      if (identity)
-        shown.set(lead.leadId, { no, part: pending.part, identity, isFirst: !pending.stored?.owner });
+      const logs = [...pending.logs.values()].map(storedLog);
+      for (const log of logs) store.actionLogs.put(log, no);
+      if (!identity) continue;
+      const reader = pending.stored ? store.actionLogs.reader(no) : pendingLogReader(logs);
+      shown.set(lead.leadId, { part: pending.part, identity, logs: reader, isFirst: !pending.stored?.owner });
     }
   }
   return shown;
 }
 
 function eraseLead(store: Store, lead: PendingLead): void {
-  for (const { stored } of lead.parts.values() as Iterable<PendingPart>)
-    if (stored) store.actionLogs.erase(stored.no);
+  for (const { stored } of lead.parts.values()) if (stored) store.actionLogs.erase(stored.no);
   store.leads.erase(lead.leadId);
   store.views.erase(lead.leadId);
   store.deadLetters.erase(lead.leadId);
@@ -98,13 +102,14 @@ function eraseLead(store: Store, lead: PendingLead): void {
 function loadShown(store: Store, leadId: string): Shown | undefined {
   const stored = store.leads.load(leadId).find(({ owner }) => owner);
   if (!stored?.identity) return undefined;
-  return { no: stored.no, part: stored.part, identity: stored.identity, isFirst: false };
+  const { no, part, identity } = stored;
+  return { part, identity, logs: store.actionLogs.reader(no), isFirst: false };
 }
 
-function writeView(store: Store, { no, part, identity, isFirst }: Shown): void {
+function writeView(store: Store, { part, identity, logs, isFirst }: Shown): void {
   const view = assembleView({
     part,
-    logs: store.actionLogs.reader(no),
+    logs,
     matchingLeads: store.matching.matchingLeads(part.workspaceId, identity),
   });
   store.views.write(part.leadId, part.workspaceId, view, isFirst);

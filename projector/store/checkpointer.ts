@@ -1,0 +1,37 @@
+import { statSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { openWriter } from "../../shared/sqlite.ts";
+
+/** Milliseconds between two looks at the write-ahead log. */
+const LOOK_MS = 100;
+/** Bytes of write-ahead log that are worth moving into the database. */
+const WORTH_MOVING = 16 * 1024 ** 2;
+
+/**
+ * Moves the write-ahead log into the database on a thread of its own, so that no commit pays for it. A checkpoint
+ * here never waits for readers and never makes them wait.
+ * @returns a function that stops it
+ */
+export function startCheckpointer(file: string): () => Promise<void> {
+  const worker = new Worker(new URL(import.meta.url), { workerData: { file } });
+  const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+  return () => {
+    worker.postMessage("stop");
+    return ended;
+  };
+}
+
+async function checkpoint(file: string): Promise<void> {
+  const stopping = new AbortController();
+  parentPort?.once("message", () => stopping.abort());
+  const db = openWriter(file);
+  while (!stopping.signal.aborted) {
+    const { size } = statSync(`${file}-wal`, { throwIfNoEntry: false }) ?? { size: 0 };
+    if (size > WORTH_MOVING) db.pragma("wal_checkpoint(PASSIVE)");
+    await delay(LOOK_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+  }
+  db.close();
+}
+
+if (!isMainThread) await checkpoint((workerData as { file: string }).file);

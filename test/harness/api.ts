@@ -1,0 +1,48 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openKeysReader } from "../../api/keys.ts";
+import { createPresigner } from "../../api/presign.ts";
+import { createServer } from "../../api/server.ts";
+import { openViews } from "../../api/views.ts";
+import { keysFile, type S3Config, viewFile } from "../../shared/config.ts";
+import { createKey, openKeys } from "../../shared/keys.ts";
+import { createLog } from "../../shared/log.ts";
+import { openProjector } from "./projector.ts";
+
+/** A projector and an API over the same folder, with a key for `ws-1` and one for `ws-2`. */
+export function openApi({ s3, now }: { readonly s3?: S3Config; readonly now?: () => number } = {}) {
+  const databaseDir = mkdtempSync(join(tmpdir(), "lead-view-api-"));
+  const projector = openProjector(viewFile({ databaseDir }));
+  const keyStore = openKeys(keysFile({ databaseDir }));
+  const key = createKey(keyStore, "ws-1", "test");
+  const otherKey = createKey(keyStore, "ws-2", "test");
+  const views = openViews(viewFile({ databaseDir }));
+  const keys = openKeysReader(keysFile({ databaseDir }));
+  const server = createServer({
+    views,
+    keys,
+    presigner: createPresigner(s3, now),
+    log: createLog("api", "silent"),
+  });
+  return {
+    projector,
+    keyStore,
+    server,
+    key,
+    otherKey,
+    get: (
+      leadId: string,
+      headers: Record<string, string> = { "x-api-key": key },
+      method: "GET" | "HEAD" = "GET",
+    ) => server.inject({ method, url: `/api/v1/leads/${encodeURIComponent(leadId)}`, headers }),
+    async close() {
+      await server.close();
+      views.close();
+      keys.close();
+      keyStore.close();
+      projector.close();
+      rmSync(databaseDir, { recursive: true, force: true });
+    },
+  };
+}

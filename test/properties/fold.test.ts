@@ -1,0 +1,171 @@
+// What must hold for every history (design.md sections 3, 4 and 6).
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { createProjection } from "../../projector/projection.ts";
+import type { SourceRecord } from "../../projector/source/source.ts";
+import type { Store } from "../../projector/store/store.ts";
+import { bytesOf, decode, openProjector, positionAfter, viewsOf } from "../harness/projector.ts";
+import { oracleViews } from "../oracle/oracle.ts";
+import { type HistoryEntry, history, interleaved, recordsOf } from "./arbitrary-history.ts";
+
+const RUNS = { numRuns: 200 };
+const choices = fc.array(fc.nat(100), { minLength: 1, maxLength: 60 });
+
+function foldAll(records: readonly SourceRecord[]): Record<string, string> {
+  const projector = openProjector();
+  try {
+    projector.foldBatch(records);
+    return bytesOf(projector.store);
+  } finally {
+    projector.close();
+  }
+}
+
+test("the stored view is the oracle's", () => {
+  fc.assert(
+    fc.property(history, (entries) => {
+      const projector = openProjector();
+      try {
+        projector.foldBatch(recordsOf(entries));
+        const stored = Object.entries(viewsOf(projector.store)).map(([id, { body }]) => [id, body]);
+        expect(Object.fromEntries(stored)).toEqual(oracleViews(entries.map(normalized)));
+      } finally {
+        projector.close();
+      }
+    }),
+    { ...RUNS, numRuns: 600 },
+  );
+});
+
+/** The oracle reads what the decoder read: the event after a trip through JSON. */
+const normalized = ({ leadId, event }: HistoryEntry) => ({
+  leadId,
+  event: event === null ? null : JSON.parse(JSON.stringify(event)),
+});
+
+test("every URL slot stands between the quotes of an empty signedUrl, in ascending order", () => {
+  fc.assert(
+    fc.property(history, (entries) => {
+      const projector = openProjector();
+      try {
+        projector.foldBatch(recordsOf(entries));
+        for (const { body, urlSlots } of Object.values(viewsOf(projector.store))) {
+          const bytes = Buffer.from(body);
+          let last = 0;
+          for (const [offset] of urlSlots) {
+            expect(bytes.subarray(offset - 13, offset + 1).toString()).toBe('"signedUrl":""');
+            expect(offset).toBeGreaterThan(last);
+            last = offset;
+          }
+        }
+      } finally {
+        projector.close();
+      }
+    }),
+    RUNS,
+  );
+});
+
+test("the same bytes for every interleaving that keeps each partition's order", () => {
+  fc.assert(
+    fc.property(history, choices, (entries, order) => {
+      const records = recordsOf(entries);
+      expect(foldAll(interleaved(records, order))).toEqual(foldAll(records));
+    }),
+    RUNS,
+  );
+});
+
+test("the same bytes for every split into batches, with rolled back commits and redelivery of any suffix", () => {
+  const batches = fc.array(
+    fc.record({ size: fc.integer({ min: 1, max: 9 }), fails: fc.boolean(), redelivers: fc.nat(12) }),
+    { minLength: 1, maxLength: 20 },
+  );
+  fc.assert(
+    fc.property(history, batches, (entries, plan) => {
+      const records = recordsOf(entries);
+      const projector = openProjector();
+      const { store } = projector;
+      const broken = failingOnce(store);
+      let projection = createProjection(broken.store, decode);
+      try {
+        for (let from = 0, step = 0; from < records.length; step++) {
+          const { size, fails, redelivers } = plan[step % plan.length] as {
+            size: number;
+            fails: boolean;
+            redelivers: number;
+          };
+          const batch = records.slice(Math.max(0, from - redelivers), from + size);
+          if (fails) {
+            broken.failNext();
+            foldInto(projection, batch);
+            expect(() => projection.commit()).toThrow("the process dies here");
+            // A new process knows only what is stored.
+            projection = createProjection(broken.store, decode);
+          }
+          foldInto(projection, batch);
+          projection.commit();
+          from += size;
+        }
+        expect(bytesOf(store)).toEqual(foldAll(records));
+      } finally {
+        projector.close();
+      }
+    }),
+    RUNS,
+  );
+});
+
+test("the version grows with every change of the bytes, and only then", () => {
+  fc.assert(
+    fc.property(history, (entries) => {
+      const projector = openProjector();
+      try {
+        let before = viewsOf(projector.store);
+        for (const record of recordsOf(entries)) {
+          projector.foldBatch([record]);
+          const after = viewsOf(projector.store);
+          for (const [id, { body, urlSlots, version }] of Object.entries(after)) {
+            const old = before[id];
+            const same = old?.body === body && JSON.stringify(old.urlSlots) === JSON.stringify(urlSlots);
+            expect(version).toBe(same ? old?.version : (old?.version ?? 0) + 1);
+          }
+          before = after;
+        }
+      } finally {
+        projector.close();
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+function foldInto(projection: ReturnType<typeof createProjection>, records: readonly SourceRecord[]): void {
+  const last = new Map<string, SourceRecord>();
+  for (const record of records) {
+    projection.fold(record);
+    last.set(`${record.topic}/${record.partition}`, record);
+  }
+  projection.advance([...last.values()].map(positionAfter));
+}
+
+/** A store whose next transaction does all its work and is then rolled back, as when the process is killed. */
+function failingOnce(store: Store) {
+  let fails = false;
+  return {
+    failNext: () => {
+      fails = true;
+    },
+    store: {
+      ...store,
+      transaction: (work: () => void) =>
+        store.transaction(() => {
+          work();
+          if (fails) {
+            fails = false;
+            throw new Error("the process dies here");
+          }
+        }),
+    },
+  };
+}
