@@ -22,10 +22,11 @@ export interface Committed {
 
 /** Folds records into memory, and commits them with their positions in one transaction. */
 export interface Projection {
-  /** The positions as of the last commit. */
+  /** Where to go on: the stored positions, and those noted since. */
   positions(): readonly Position[];
   /**
-   * Folds one record. One that is no event, or contradicts the state, becomes a dead letter of the next commit.
+   * Folds one record; one below its partition's position was folded before and is passed over. One that is no event,
+   * or contradicts the state, becomes a dead letter of the next commit.
    * @throws SqliteError where the database can't be read; nothing of the record is folded then, so call again
    */
   fold(record: SourceRecord): void;
@@ -36,7 +37,7 @@ export interface Projection {
   /**
    * Commits all that was folded, and the positions that were noted.
    * @throws SqliteError where the database can't be written; nothing is committed then, so call again
-   * @throws FencedError where another process moved a position; call `reset`
+   * @throws FencedError where another process committed meanwhile; call `reset`
    */
   commit(): Committed;
   /** Drops what was not committed. */
@@ -48,27 +49,33 @@ export function createProjection(
   decode: Decode,
   now: () => Date = () => new Date(),
 ): Projection {
-  let stored = store.positions.all();
-  let nextOffsets = offsetsOf(stored);
+  let turn = 0;
+  let stored = new Map<string, Position>();
+  let current = new Map<string, Position>();
   let leads = new Map<string, PendingLead>();
-  let advanced = new Map<string, Position>();
   let deadLetters: DeadLetter[] = [];
   let records = 0;
   let bytes = 0;
 
   const clear = () => {
     leads = new Map();
-    advanced = new Map();
     deadLetters = [];
     records = 0;
     bytes = 0;
   };
 
+  const reset = () => {
+    clear();
+    turn = store.positions.turn();
+    stored = new Map(store.positions.all().map((position) => [nameOf(position), position]));
+    current = new Map(stored);
+  };
+  reset();
+
   return {
-    positions: () => stored,
+    positions: () => [...current.values()],
     fold(record) {
-      const partition = nameOf(record);
-      if (record.offset < (nextOffsets.get(partition) ?? 0)) return;
+      if (record.offset < (current.get(nameOf(record))?.nextOffset ?? 0)) return;
       try {
         apply(store, leads, decode(record));
       } catch (error) {
@@ -79,31 +86,27 @@ export function createProjection(
       bytes += sizeOf(record);
     },
     advance(positions) {
-      for (const position of positions) advanced.set(nameOf(position), position);
+      for (const position of positions) current.set(nameOf(position), position);
     },
     pending: () => ({ records, bytes }),
     commit() {
       const assembled = commitPending(store, {
+        turn,
         leads: [...leads.values()],
         deadLetters,
         failedAt: now(),
-        positions: [...advanced.values()].map((position) => ({
-          position,
-          from: nextOffsets.get(nameOf(position)),
-        })),
+        positions: [...current.entries()]
+          .filter(([name, position]) => stored.get(name) !== position)
+          .map(([name, position]) => ({ position, from: stored.get(name)?.nextOffset })),
       });
       const dropped = [...leads.values()].reduce((sum, lead) => sum + lead.dropped, 0);
       const committed = { records, deadLetters, dropped, assembled };
-      stored = merge(stored, [...advanced.values()]);
-      nextOffsets = offsetsOf(stored);
+      turn++;
+      stored = new Map(current);
       clear();
       return committed;
     },
-    reset() {
-      clear();
-      stored = store.positions.all();
-      nextOffsets = offsetsOf(stored);
-    },
+    reset,
   };
 }
 
@@ -164,11 +167,3 @@ const sizeOf = (record: SourceRecord): number =>
 
 const nameOf = ({ topic, partition }: { readonly topic: string; readonly partition: number }) =>
   `${topic}/${partition}`;
-
-const offsetsOf = (positions: readonly Position[]): Map<string, number> =>
-  new Map(positions.map((position) => [nameOf(position), position.nextOffset]));
-
-function merge(stored: readonly Position[], moved: readonly Position[]): Position[] {
-  const byName = new Map([...stored, ...moved].map((position) => [nameOf(position), position]));
-  return [...byName.values()];
-}

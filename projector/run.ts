@@ -7,7 +7,7 @@ import type { Batch, Source, SourceRecord } from "./source/source.ts";
 const MOST_PENDING_BYTES = 64 * 1024 ** 2;
 const MOST_PENDING_RECORDS = 100_000;
 const FIRST_RETRY_MS = 100;
-const LONGEST_RETRY_MS = 10_000;
+const LONGEST_RETRY_MS = 5_000;
 
 export interface Running {
   readonly source: Source;
@@ -31,23 +31,20 @@ export async function runProjection({
   onCommit,
   onHealth,
 }: Running): Promise<void> {
-  const persist = <T>(work: () => T) => persistently(work, { log, signal, onHealth });
-  await source.run(
-    projection.positions(),
-    async (batch) => {
-      let folded = 0;
-      const foldRest = () => {
-        for (; folded < batch.records.length; folded++)
-          projection.fold(batch.records[folded] as SourceRecord);
-      };
-      if (!(await persist(foldRest))) return;
-      projection.advance(batch.positions);
-      if (!mustCommit(batch, projection)) return;
-      const committed = await persist(() => projection.commit());
-      if (committed) report(committed.result, log, onCommit);
-    },
-    signal,
-  );
+  const persist = <T>(work: () => T, { keepAlive }: Batch) =>
+    persistently(work, { log, signal, onHealth, keepAlive });
+  const handle = async (batch: Batch) => {
+    let folded = 0;
+    const foldRest = () => {
+      for (; folded < batch.records.length; folded++) projection.fold(batch.records[folded] as SourceRecord);
+    };
+    if (!(await persist(foldRest, batch))) return;
+    projection.advance(batch.positions);
+    if (!mustCommit(batch, projection)) return;
+    const committed = await persist(() => projection.commit(), batch);
+    if (committed) report(committed.result, log, onCommit);
+  };
+  await source.run({ positions: projection.positions, handle, reset: projection.reset }, signal);
 }
 
 function mustCommit({ more }: Batch, projection: Projection): boolean {
@@ -57,12 +54,13 @@ function mustCommit({ more }: Batch, projection: Projection): boolean {
 
 interface Persistence extends Pick<Running, "log" | "signal"> {
   readonly onHealth: Running["onHealth"];
+  readonly keepAlive: Batch["keepAlive"];
 }
 
 /** Does the work until the database lets it through; undefined where the signal aborts first. */
 async function persistently<T>(
   work: () => T,
-  { log, signal, onHealth }: Persistence,
+  { log, signal, onHealth, keepAlive }: Persistence,
 ): Promise<{ readonly result: T } | undefined> {
   for (
     let wait = FIRST_RETRY_MS, failed = false;
@@ -83,6 +81,7 @@ async function persistently<T>(
         "the view database can't be used; nothing is lost, trying again",
       );
       await delay(wait, undefined, { signal }).catch(() => undefined);
+      await keepAlive?.();
     }
   }
   return undefined;

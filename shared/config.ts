@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { Schema } from "@effect/schema";
+import { type KafkaConfig, kafkaConfig, kafkaEnvironment } from "./kafka-config.ts";
 
 const NonEmpty = Schema.String.check(Schema.isMinLength(1));
 const Digits = (name: string, min: number, max: number) =>
@@ -30,6 +31,7 @@ const Environment = Schema.Struct({
   S3_BUCKET: optional(NonEmpty),
   S3_ACCESS_KEY_ID: optional(NonEmpty),
   S3_SECRET_ACCESS_KEY: optional(NonEmpty),
+  ...kafkaEnvironment,
 });
 
 export interface S3Config {
@@ -53,6 +55,8 @@ export interface Config {
   readonly maxEventBytes: number;
   /** Undefined = document URLs are signed by the local demo signer. */
   readonly s3: S3Config | undefined;
+  /** Undefined = the event log is the folder of files. */
+  readonly kafka: KafkaConfig | undefined;
 }
 
 /** A setting that can't be used; the message names it and says what it takes. */
@@ -70,8 +74,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     Object.entries(env).filter(([, value]) => value !== undefined && value !== ""),
   );
   let settings: (typeof Environment)["Type"];
+  let kafka: KafkaConfig | undefined;
   try {
     settings = Schema.decodeUnknownSync(Environment)(given);
+    kafka = kafkaConfig(settings);
   } catch (cause) {
     throw new ConfigError(`bad configuration: ${(cause as Error).message}`);
   }
@@ -85,6 +91,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     webhookWorkspaceId: settings.WEBHOOK_WORKSPACE_ID,
     maxEventBytes: Number(settings.MAX_EVENT_BYTES ?? 1_048_576),
     s3: s3Config(settings),
+    kafka,
   };
 }
 

@@ -35,23 +35,38 @@ export interface Batch {
   readonly positions: readonly Position[];
   /** True where the log is known to hold more right now, so that a commit may wait for it. */
   readonly more: boolean;
+  /** To be called now and then while a batch takes long, so that the log does not take its reader for dead. */
+  readonly keepAlive?: () => Promise<void>;
+}
+
+/** Where records go: the projection, as a source sees it. */
+export interface Sink {
+  /** Where to go on in each partition: behind what was committed, or was folded for the next commit. */
+  positions(): readonly Position[];
+  /**
+   * Folds a batch. Records below their partition's position are passed over.
+   * @throws FencedError where another process committed meanwhile; call `reset`, and go on from `positions`
+   */
+  handle(batch: Batch): Promise<void>;
+  /** Drops what was not committed and looks up again what is stored. */
+  reset(): void;
 }
 
 /** An ordered, resumable log of events: Kafka or files (design.md section 2). */
 export interface Source {
   /**
-   * Hands over batches from the given positions on, then follows the log until the signal aborts.
-   * The next batch is read only when the promise of the one before has settled.
+   * Hands over batches from the sink's positions on, one at a time, then follows the log until the signal aborts.
    * @throws SourceError where the log no longer holds what the positions say
    */
-  run(
-    positions: readonly Position[],
-    handle: (batch: Batch) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<void>;
+  run(sink: Sink, signal: AbortSignal): Promise<void>;
 }
 
 /** The log contradicts the stored positions or itself; the message says where, and what to do. */
 export class SourceError extends Error {
   override readonly name = "SourceError";
+}
+
+/** Another process wrote to the database since this one read it: what was folded here must not be committed. */
+export class FencedError extends Error {
+  override readonly name = "FencedError";
 }

@@ -11,6 +11,8 @@ import type { Store } from "./store.ts";
 
 /** All that one transaction makes durable. */
 export interface Pending {
+  /** The turn that the state was read at. */
+  readonly turn: number;
   readonly leads: readonly PendingLead[];
   readonly deadLetters: readonly DeadLetter[];
   readonly failedAt: Date;
@@ -34,7 +36,8 @@ interface Shown {
 export function commitPending(store: Store, pending: Pending): number {
   let assembled = 0;
   store.transaction(() => {
-    // The positions first: a projector that was fenced has not written anything when it finds out.
+    // First of all: a process that was fenced has not written anything when it finds out.
+    store.positions.takeTurn(pending.turn);
     for (const { position, from } of pending.positions) store.positions.move(position, from);
     const keys = changedIdentities(pending.leads);
     const dirty = new Set(keys.flatMap((key) => store.matching.memberIds(key)));

@@ -1,10 +1,5 @@
 import type { Connection } from "../../shared/sqlite.ts";
-import type { Position } from "../source/source.ts";
-
-/** Another process moved a partition's position since this one read it: what was folded here must not be committed. */
-export class FencedError extends Error {
-  override readonly name = "FencedError";
-}
+import { FencedError, type Position } from "../source/source.ts";
 
 /** The stored positions (design.md section 4). */
 export function createPositions(db: Connection) {
@@ -17,8 +12,23 @@ export function createPositions(db: Connection) {
   const move = db.prepare<[number, string | null, string, number, number]>(
     'UPDATE position SET next_offset = ?, cursor = ? WHERE topic = ? AND "partition" = ? AND next_offset = ?',
   );
+  const turn = db.prepare<[], number>("SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'turn'").pluck();
+  const nextTurn = db.prepare<[number]>(
+    "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE name = 'turn' AND CAST(value AS INTEGER) = ?",
+  );
   return {
     all: (): Position[] => all.all(),
+    /** Counts the commits of all processes. */
+    turn: (): number => turn.get() as number,
+    /**
+     * Takes the next turn at writing.
+     * @param seen the turn that this process read its state at
+     * @throws FencedError where another process had a turn since
+     */
+    takeTurn(seen: number): void {
+      if (nextTurn.run(seen).changes !== 1)
+        throw new FencedError("another process wrote to the view database");
+    },
     /**
      * Moves one partition on.
      * @param from the offset that this process last saw stored; undefined = none

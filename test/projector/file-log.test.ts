@@ -36,10 +36,14 @@ function follow(positions: readonly Position[] = []) {
   );
   const stopping = new AbortController();
   const running = createFileLog(folder).run(
-    positions,
-    async (batch: Batch) => {
-      records.push(...batch.records);
-      for (const position of batch.positions) latest.set(`${position.topic}/${position.partition}`, position);
+    {
+      positions: () => positions,
+      reset: () => undefined,
+      async handle(batch: Batch) {
+        records.push(...batch.records);
+        for (const position of batch.positions)
+          latest.set(`${position.topic}/${position.partition}`, position);
+      },
     },
     stopping.signal,
   );

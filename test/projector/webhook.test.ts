@@ -4,8 +4,10 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { createDecoder } from "../../projector/decode/decode.ts";
 import { createProjection } from "../../projector/projection.ts";
+import { runProjection } from "../../projector/run.ts";
 import { createFileLog } from "../../projector/source/file-log/file-log.ts";
 import { openStore } from "../../projector/store/store.ts";
+import { createLog } from "../../shared/log.ts";
 import { deadLettersOf, viewsOf } from "../harness/projector.ts";
 
 const FOLDER = fileURLToPath(new URL("../fixtures/webhooks", import.meta.url));
@@ -14,15 +16,12 @@ const WORKSPACE = "6048d78a-584a-4f1e-9e39-e011ca4cc48c";
 async function fold(webhookWorkspaceId: string | undefined) {
   const store = openStore(":memory:");
   const projection = createProjection(store, createDecoder({ maxEventBytes: 1_048_576, webhookWorkspaceId }));
-  await createFileLog(FOLDER, { follow: false }).run(
-    [],
-    async ({ records, positions }) => {
-      for (const record of records) projection.fold(record);
-      projection.advance(positions);
-      projection.commit();
-    },
-    new AbortController().signal,
-  );
+  await runProjection({
+    source: createFileLog(FOLDER, { follow: false }),
+    projection,
+    log: createLog("projector", "silent"),
+    signal: new AbortController().signal,
+  });
   return store;
 }
 

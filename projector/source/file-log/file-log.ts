@@ -2,7 +2,15 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { TOPICS } from "../../../shared/events/catalogue.ts";
-import { type Batch, type Position, type Source, SourceError, type SourceRecord } from "../source.ts";
+import {
+  type Batch,
+  FencedError,
+  type Position,
+  type Sink,
+  type Source,
+  SourceError,
+  type SourceRecord,
+} from "../source.ts";
 import { openPartitionFile, type PartitionFile } from "./partition-file.ts";
 
 /** Bytes that one batch takes from all files together. */
@@ -18,26 +26,39 @@ const POLL_MS = 25;
  */
 export function createFileLog(folder: string, { follow = true } = {}): Source {
   return {
-    async run(positions, handle, signal) {
-      const files = new Map<string, PartitionFile>();
-      requireFiles(folder, positions);
-      try {
-        for (let more = false; !signal.aborted; ) {
-          openNewFiles(folder, positions, files);
-          // A batch that promised more is always followed by one, be it empty: what it left uncommitted waits for it.
-          const batch: Batch | undefined = readBatch(files) ?? (more ? NOTHING_MORE : undefined);
-          more = batch?.more ?? false;
-          if (batch !== undefined) await handle(batch);
-          else if (!follow) return;
-          await (batch !== undefined
-            ? yieldToEvents()
-            : delay(POLL_MS, undefined, { signal }).catch(() => undefined));
+    async run(sink, signal) {
+      for (let ended = false; !ended && !signal.aborted; ) {
+        try {
+          await readAll(sink, signal);
+          ended = true;
+        } catch (error) {
+          if (!(error instanceof FencedError)) throw error;
+          sink.reset();
         }
-      } finally {
-        for (const file of files.values()) file.close();
       }
     },
   };
+
+  async function readAll(sink: Sink, signal: AbortSignal): Promise<void> {
+    const files = new Map<string, PartitionFile>();
+    const positions = sink.positions();
+    requireFiles(folder, positions);
+    try {
+      for (let more = false; !signal.aborted; ) {
+        openNewFiles(folder, positions, files);
+        // A batch that promised more is always followed by one, be it empty: what it left uncommitted waits for it.
+        const batch: Batch | undefined = readBatch(files) ?? (more ? NOTHING_MORE : undefined);
+        more = batch?.more ?? false;
+        if (batch !== undefined) await sink.handle(batch);
+        else if (!follow) return;
+        await (batch !== undefined
+          ? yieldToEvents()
+          : delay(POLL_MS, undefined, { signal }).catch(() => undefined));
+      }
+    } finally {
+      for (const file of files.values()) file.close();
+    }
+  }
 }
 
 const NOTHING_MORE: Batch = { records: [], positions: [], more: false };

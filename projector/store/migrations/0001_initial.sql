@@ -1,6 +1,8 @@
 -- Facts of this database file. "epoch" is drawn once, so that an ETag of another file's version never matches.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO meta (name, value) VALUES ('epoch', lower(hex(randomblob(6))));
+-- Counts commits: a process that did not see the last one has folded from a state that is gone.
+INSERT INTO meta (name, value) VALUES ('turn', '0');
 
 -- Where to go on in each partition; moves in the same transaction as what was folded.
 CREATE TABLE position (
@@ -13,9 +15,10 @@ CREATE TABLE dead_letter (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   topic TEXT NOT NULL, "partition" INTEGER NOT NULL, "offset" INTEGER NOT NULL,
   "key" BLOB, "timestamp" INTEGER NOT NULL, headers TEXT NOT NULL, value BLOB,
-  code TEXT NOT NULL, reason TEXT NOT NULL, failed_at TEXT NOT NULL
+  code TEXT NOT NULL, reason TEXT NOT NULL, failed_at TEXT NOT NULL, published INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX dead_letter_key ON dead_letter ("key");
+CREATE INDEX dead_letter_unpublished ON dead_letter (id) WHERE published = 0;
 
 -- One row for each workspace that spoke of a lead. "owner" = 1 on the part of the workspace that created it:
 -- only that one is shown, and only that one has the columns that leads are matched by.

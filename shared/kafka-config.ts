@@ -1,0 +1,102 @@
+import { readFileSync } from "node:fs";
+import { Schema } from "@effect/schema";
+import { TOPICS } from "./events/catalogue.ts";
+
+const NonEmpty = Schema.String.check(Schema.isMinLength(1));
+const Brokers = Schema.String.check(
+  Schema.makeFilter(
+    (text: string) =>
+      text.split(",").every((broker) => /^(\[[^\]]+\]|[^:,\s]+):\d{1,5}$/.test(broker.trim())) ||
+      "must be host:port, or several with commas between",
+  ),
+);
+const TopicName = Schema.String.check(
+  Schema.makeFilter(
+    (text: string) =>
+      /^[A-Za-z0-9._-]{1,249}$/.test(text) || "must be a Kafka topic name (letters, digits, . _ -)",
+  ),
+);
+const optional = Schema.optionalKey;
+
+/** The environment variables of the Kafka connection. */
+export const kafkaEnvironment = {
+  KAFKA_BROKERS: optional(Brokers),
+  KAFKA_CLIENT_ID: optional(NonEmpty),
+  KAFKA_GROUP_ID: optional(NonEmpty),
+  KAFKA_TLS: optional(Schema.Literals(["true", "false"])),
+  KAFKA_TLS_CA_FILE: optional(NonEmpty),
+  KAFKA_SASL_MECHANISM: optional(Schema.Literals(["plain", "scram-sha-256", "scram-sha-512"])),
+  KAFKA_SASL_USERNAME: optional(NonEmpty),
+  KAFKA_SASL_PASSWORD: optional(NonEmpty),
+  KAFKA_TOPIC_LEAD: optional(TopicName),
+  KAFKA_TOPIC_CHECKLIST: optional(TopicName),
+  KAFKA_TOPIC_DOCUMENT: optional(TopicName),
+  KAFKA_TOPIC_ACTION_LOG: optional(TopicName),
+  KAFKA_TOPIC_WEBHOOK: optional(TopicName),
+  KAFKA_TOPIC_DEAD_LETTER: optional(TopicName),
+};
+
+const KafkaEnvironment = Schema.Struct(kafkaEnvironment);
+type KafkaSettings = (typeof KafkaEnvironment)["Type"];
+
+export interface KafkaConfig {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly groupId: string;
+  /** False = plain text; otherwise TLS, with the machine's certificate authorities or the given one. */
+  readonly tls: false | { readonly ca?: string };
+  readonly sasl:
+    | {
+        readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+        readonly username: string;
+        readonly password: string;
+      }
+    | undefined;
+  /** The broker's name of each event topic, by the catalogue's name. */
+  readonly topics: ReadonlyMap<string, string>;
+  readonly deadLetterTopic: string;
+}
+
+/**
+ * The Kafka connection; undefined where KAFKA_BROKERS is not set.
+ * @throws Error naming settings that don't fit together
+ */
+export function kafkaConfig(settings: KafkaSettings): KafkaConfig | undefined {
+  const { KAFKA_BROKERS, KAFKA_TLS, KAFKA_TLS_CA_FILE } = settings;
+  if (KAFKA_BROKERS === undefined) return undefined;
+  const names: [string, string][] = [
+    [TOPICS.lead, settings.KAFKA_TOPIC_LEAD ?? TOPICS.lead],
+    [TOPICS.checklist, settings.KAFKA_TOPIC_CHECKLIST ?? TOPICS.checklist],
+    [TOPICS.document, settings.KAFKA_TOPIC_DOCUMENT ?? TOPICS.document],
+    [TOPICS.actionLog, settings.KAFKA_TOPIC_ACTION_LOG ?? TOPICS.actionLog],
+    [TOPICS.webhook, settings.KAFKA_TOPIC_WEBHOOK ?? TOPICS.webhook],
+  ];
+  const deadLetterTopic = settings.KAFKA_TOPIC_DEAD_LETTER ?? "omni.lead_view.dead_letter";
+  const all = [...names.map(([, name]) => name), deadLetterTopic];
+  if (new Set(all).size < all.length) throw new Error("each KAFKA_TOPIC_* needs a topic of its own");
+  if (KAFKA_TLS !== "true" && KAFKA_TLS_CA_FILE !== undefined) {
+    throw new Error("KAFKA_TLS_CA_FILE needs KAFKA_TLS=true");
+  }
+  return {
+    brokers: KAFKA_BROKERS.split(",").map((broker) => broker.trim()),
+    clientId: settings.KAFKA_CLIENT_ID ?? "lead-view",
+    groupId: settings.KAFKA_GROUP_ID ?? "lead-view-projector",
+    tls: KAFKA_TLS === "true" && (KAFKA_TLS_CA_FILE ? { ca: readFileSync(KAFKA_TLS_CA_FILE, "utf8") } : {}),
+    sasl: saslOf(settings),
+    topics: new Map(names),
+    deadLetterTopic,
+  };
+}
+
+function saslOf(settings: KafkaSettings): KafkaConfig["sasl"] {
+  const {
+    KAFKA_SASL_MECHANISM: mechanism,
+    KAFKA_SASL_USERNAME: username,
+    KAFKA_SASL_PASSWORD: password,
+  } = settings;
+  if (mechanism === undefined && username === undefined && password === undefined) return undefined;
+  if (mechanism === undefined || username === undefined || password === undefined) {
+    throw new Error("KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD go together");
+  }
+  return { mechanism, username, password };
+}
