@@ -3,8 +3,10 @@ import { readConfig, viewFile } from "../shared/config.ts";
 import { createLog } from "../shared/log.ts";
 import { createDecoder } from "./decode/decode.ts";
 import { createProjection } from "./projection.ts";
+import { publishDeadLetters } from "./publish/dead-letter-topic.ts";
 import { runProjection } from "./run.ts";
 import { createFileLog } from "./source/file-log/file-log.ts";
+import { createKafkaSource } from "./source/kafka/kafka-source.ts";
 import { startCheckpointer } from "./store/checkpointer.ts";
 import { openStore } from "./store/store.ts";
 
@@ -18,18 +20,25 @@ const store = openStore(viewFile(config));
 const stopCheckpointer = startCheckpointer(viewFile(config));
 try {
   const projection = createProjection(store, createDecoder(config));
-  log.info({ eventLog: config.eventLogDir, positions: projection.positions().length }, "projector started");
+  const { kafka, eventLogDir } = config;
+  log.info(
+    { eventLog: kafka?.brokers ?? eventLogDir, positions: projection.positions().length },
+    "projector started",
+  );
+  const publishing = kafka && publishDeadLetters(kafka, store, log, stopping.signal);
   await runProjection({
-    source: createFileLog(config.eventLogDir),
+    source: kafka ? createKafkaSource(kafka, log) : createFileLog(eventLogDir),
     projection,
     log,
     signal: stopping.signal,
   });
+  await publishing;
   log.info("projector stopped");
 } catch (error) {
   log.fatal({ error: (error as Error).message }, "projector stopped");
   process.exitCode = 1;
 } finally {
+  stopping.abort();
   await stopCheckpointer();
   store.close();
 }

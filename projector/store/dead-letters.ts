@@ -1,6 +1,6 @@
 import type { Connection } from "../../shared/sqlite.ts";
-import { headersToJson } from "../source/headers.ts";
-import type { SourceRecord } from "../source/source.ts";
+import { headersFromJson, headersToJson } from "../source/headers.ts";
+import type { Headers, SourceRecord } from "../source/source.ts";
 
 /** A record that could not be folded, and why. */
 export interface DeadLetter {
@@ -10,6 +10,28 @@ export interface DeadLetter {
   readonly reason: string;
 }
 
+export interface StoredDeadLetter extends DeadLetter {
+  readonly id: number;
+  /** ISO-8601. */
+  readonly failedAt: string;
+}
+
+interface Row {
+  readonly id: number;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: Buffer | null;
+  readonly timestamp: number;
+  readonly headers: string;
+  readonly value: Buffer | null;
+  readonly code: string;
+  readonly reason: string;
+  readonly failedAt: string;
+}
+
+const COLUMNS = `id, topic, "partition", "offset", "key", "timestamp", headers, value, code, reason, failed_at AS failedAt`;
+
 /** The table of dead letters: records are kept byte for byte (design.md section 4). */
 export function createDeadLetters(db: Connection) {
   const insert = db.prepare(
@@ -17,13 +39,50 @@ export function createDeadLetters(db: Connection) {
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const erase = db.prepare<[Buffer]>('DELETE FROM dead_letter WHERE "key" = ?');
+  const get = db.prepare<[number], Row>(`SELECT ${COLUMNS} FROM dead_letter WHERE id = ?`);
+  const list = db.prepare<[number, number], Row>(
+    `SELECT ${COLUMNS} FROM dead_letter WHERE id > ? ORDER BY id LIMIT ?`,
+  );
+  const unpublished = db.prepare<[number], Row>(
+    `SELECT ${COLUMNS} FROM dead_letter WHERE published = 0 ORDER BY id LIMIT ?`,
+  );
+  const markPublished = db.prepare<[number]>("UPDATE dead_letter SET published = 1 WHERE id = ?");
+  const remove = db.prepare<[number]>("DELETE FROM dead_letter WHERE id = ?");
+  const count = db.prepare<[], number>("SELECT count(*) FROM dead_letter").pluck();
+  const inOneTransaction = db.transaction((work: () => void) => work());
   return {
     add({ record, code, reason }: DeadLetter, failedAt: Date): void {
       const { topic, partition, offset, key, timestamp, headers, value } = record;
       const json = JSON.stringify(headersToJson(headers));
       insert.run(topic, partition, offset, key, timestamp, json, value, code, reason, failedAt.toISOString());
     },
+    get(id: number): StoredDeadLetter | undefined {
+      const row = get.get(id);
+      return row && storedDeadLetter(row);
+    },
+    /** In the order in which they came, from the one behind `after` on. */
+    list: (after: number, most: number): StoredDeadLetter[] => list.all(after, most).map(storedDeadLetter),
+    count: (): number => count.get() as number,
+    /** Those that their topic does not have yet, oldest first. */
+    unpublished: (most: number): StoredDeadLetter[] => unpublished.all(most).map(storedDeadLetter),
+    markPublished(ids: readonly number[]): void {
+      inOneTransaction.immediate(() => {
+        for (const id of ids) markPublished.run(id);
+      });
+    },
+    /** @returns false where there is no such letter */
+    remove: (id: number): boolean => remove.run(id).changes === 1,
     /** Forgets the letters that carry an erased lead's key. */
     erase: (leadId: string): void => void erase.run(Buffer.from(leadId)),
+  };
+}
+
+function storedDeadLetter({ id, code, reason, failedAt, headers, ...record }: Row): StoredDeadLetter {
+  return {
+    id,
+    code,
+    reason,
+    failedAt,
+    record: { ...record, headers: headersFromJson(JSON.parse(headers)) as Headers },
   };
 }

@@ -1,0 +1,52 @@
+import kafkajs, { type Kafka, type LogEntry } from "kafkajs";
+import type { KafkaConfig } from "../../../shared/kafka-config.ts";
+import type { Logger } from "../../../shared/log.ts";
+import { SourceError } from "../source.ts";
+import { registerCodecs } from "./codecs.ts";
+
+const { Kafka: KafkaClient, logLevel } = kafkajs;
+
+registerCodecs();
+
+/** A client of the configured cluster, which logs through ours. */
+export function createKafka({ brokers, clientId, tls, sasl }: KafkaConfig, log: Logger): Kafka {
+  return new KafkaClient({
+    clientId,
+    brokers: [...brokers],
+    ssl: tls === false ? false : tls.ca === undefined ? true : { ca: [tls.ca] },
+    ...(sasl ? { sasl: sasl as never } : {}),
+    connectionTimeout: 5_000,
+    retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 5 },
+    logLevel: logLevel.INFO,
+    logCreator: () => (entry) => forward(entry, log),
+  });
+}
+
+/** Broker trouble is retried, so kafkajs's errors are warnings here; its own news are for debugging. */
+function forward({ level, namespace, log: { message, ...details } }: LogEntry, log: Logger): void {
+  const fields = { kafka: namespace, error: (details as { error?: unknown }).error };
+  if (level === logLevel.ERROR || level === logLevel.WARN) log.debug(fields, message);
+  else log.trace(fields, message);
+}
+
+/** The error that stops the service where trying again can't help; undefined for all others. */
+export function hopeless(error: unknown): SourceError | undefined {
+  for (let cause = error as (Error & { type?: string; cause?: unknown }) | undefined; cause; ) {
+    if (cause instanceof SourceError) return cause;
+    if (cause.name === "KafkaJSSASLAuthenticationError" || cause.type === "SASL_AUTHENTICATION_FAILED") {
+      return new SourceError(
+        "Kafka refused the credentials; check KAFKA_SASL_MECHANISM, _USERNAME and _PASSWORD",
+      );
+    }
+    if (/AUTHORIZATION_FAILED$/.test(cause.type ?? "")) {
+      return new SourceError(
+        `Kafka denies access (${cause.type}); grant this user read on the topics and the group`,
+      );
+    }
+    if (cause.type === "UNSUPPORTED_SASL_MECHANISM") {
+      return new SourceError("Kafka does not offer this SASL mechanism; check KAFKA_SASL_MECHANISM");
+    }
+    cause = (cause as { originalError?: Error }).originalError ?? (cause.cause as typeof cause);
+  }
+  return undefined;
+}

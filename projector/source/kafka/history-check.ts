@@ -1,0 +1,85 @@
+import type { Admin } from "kafkajs";
+import type { KafkaConfig } from "../../../shared/kafka-config.ts";
+import { type Position, SourceError } from "../source.ts";
+
+/** The offsets that a partition holds: from `low` up to, not including, `high`. */
+export interface Held {
+  readonly low: number;
+  readonly high: number;
+}
+
+const REBUILD =
+  "the views would miss what it held. Rebuild from the archive (npm run rebuild -- --from DIR), or restore the topic";
+
+/** How many partitions each topic of the catalogue has. @throws SourceError where a topic is missing */
+export async function partitionCounts(
+  admin: Admin,
+  { topics }: KafkaConfig,
+): Promise<ReadonlyMap<string, number>> {
+  const existing = new Set(await admin.listTopics());
+  const missing = [...topics.values()].filter((name) => !existing.has(name));
+  if (missing.length > 0) {
+    throw new SourceError(`Kafka has no topic ${missing.join(", ")}; create it with: npm run topics`);
+  }
+  const { topics: found } = await admin.fetchTopicMetadata({ topics: [...topics.values()] });
+  const counts = new Map(found.map(({ name, partitions }) => [name, partitions.length]));
+  return new Map([...topics].map(([topic, name]) => [topic, counts.get(name) ?? 0]));
+}
+
+/**
+ * The positions to begin with where a topic was never read: offset 0 of all its partitions.
+ * @throws SourceError where a topic has more, or fewer, partitions than it was begun with
+ */
+export function firstPositions(counts: ReadonlyMap<string, number>, stored: readonly Position[]): Position[] {
+  return [...counts].flatMap(([topic, count]) => {
+    const known = stored.filter((position) => position.topic === topic);
+    if (known.length === 0) {
+      return Array.from({ length: count }, (_, partition) => ({
+        topic,
+        partition,
+        nextOffset: 0,
+        cursor: null,
+      }));
+    }
+    if (known.some(({ partition }) => partition >= count))
+      throw recreated(topic, "it has fewer partitions than before");
+    if (known.length < count) {
+      throw new SourceError(
+        `topic ${topic} grew from ${known.length} to ${count} partitions: one lead's events now lie in two of them, and ` +
+          "their order is lost. Create a new topic with that many partitions, write the archive (npm run archive) into " +
+          "it by key, let the producers use it, name it in KAFKA_TOPIC_*, and fold it with a new DATABASE_DIR",
+      );
+    }
+    return [];
+  });
+}
+
+/** What the broker holds of a topic's partitions, by partition. */
+export async function heldOffsets(admin: Admin, name: string): Promise<ReadonlyMap<number, Held>> {
+  const offsets = await admin.fetchTopicOffsets(name);
+  return new Map(
+    offsets.map(({ partition, low, high }) => [partition, { low: Number(low), high: Number(high) }]),
+  );
+}
+
+/**
+ * Holds a position to what the broker has.
+ * @throws SourceError where records were deleted before they were folded, or the topic is another one
+ */
+export function requireHeld({ topic, partition, nextOffset }: Position, held: Held | undefined): void {
+  if (held === undefined) throw recreated(topic, `it has no partition ${partition}`);
+  if (nextOffset < held.low) {
+    throw new SourceError(
+      `${topic}/${partition}: the next record to fold is ${nextOffset}, but the broker has deleted all before ` +
+        `${held.low} (retention); ${REBUILD}`,
+    );
+  }
+  if (nextOffset > held.high) {
+    throw recreated(topic, `partition ${partition} ends at ${held.high}, but was folded up to ${nextOffset}`);
+  }
+}
+
+export const recreated = (topic: string, sign: string): SourceError =>
+  new SourceError(
+    `topic ${topic} is not the one that was folded: ${sign}; it was recreated or lost records. ${REBUILD}`,
+  );

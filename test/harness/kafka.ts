@@ -1,0 +1,104 @@
+import { randomUUID } from "node:crypto";
+import type { Kafka, Producer } from "kafkajs";
+import { inject } from "vitest";
+import { createProjection } from "../../projector/projection.ts";
+import { runProjection } from "../../projector/run.ts";
+import { createKafka } from "../../projector/source/kafka/client.ts";
+import { createKafkaSource } from "../../projector/source/kafka/kafka-source.ts";
+import type { SourceRecord } from "../../projector/source/source.ts";
+import { openStore, type Store } from "../../projector/store/store.ts";
+import { TOPICS } from "../../shared/events/catalogue.ts";
+import type { KafkaConfig } from "../../shared/kafka-config.ts";
+import { createLog } from "../../shared/log.ts";
+import { decode } from "./projector.ts";
+
+export const silent = createLog("projector", process.env["TEST_LOG_LEVEL"] ?? "silent");
+
+/** Topics and a group of the test's own on the run's broker. */
+export function testConfig(
+  brokers: string = inject("brokers"),
+  more: Partial<KafkaConfig> = {},
+): KafkaConfig {
+  const own = randomUUID().slice(0, 8);
+  return {
+    brokers: [brokers],
+    clientId: "test",
+    groupId: `group-${own}`,
+    tls: false,
+    sasl: undefined,
+    topics: new Map(Object.values(TOPICS).map((topic) => [topic, `${topic}-${own}`])),
+    deadLetterTopic: `dead-${own}`,
+    ...more,
+  };
+}
+
+/** A cluster with the config's topics, and a producer. */
+export async function openCluster(config: KafkaConfig, partitions = 2) {
+  const kafka: Kafka = createKafka(config, silent);
+  const admin = kafka.admin();
+  await admin.connect();
+  const create = (names: readonly string[], numPartitions = partitions) =>
+    admin.createTopics({
+      waitForLeaders: true,
+      topics: names.map((topic) => ({ topic, numPartitions, replicationFactor: 1 })),
+    });
+  await create([...config.topics.values(), config.deadLetterTopic]);
+  const producer: Producer = kafka.producer({ allowAutoTopicCreation: false });
+  await producer.connect();
+  return {
+    kafka,
+    admin,
+    producer,
+    create,
+    /** Produces the records to the partitions that they name. */
+    async produce(records: readonly SourceRecord[], compression = 0): Promise<void> {
+      const byTopic = Map.groupBy(records, ({ topic }) => topic);
+      await producer.sendBatch({
+        compression,
+        acks: -1,
+        topicMessages: [...byTopic].map(([topic, list]) => ({
+          topic: config.topics.get(topic) as string,
+          messages: list.map(({ key, value, partition, headers, timestamp }) => ({
+            key,
+            value,
+            partition,
+            headers: headers as never,
+            timestamp: String(timestamp),
+          })),
+        })),
+      });
+    },
+    async close() {
+      await Promise.allSettled([producer.disconnect(), admin.disconnect()]);
+    },
+  };
+}
+
+/** A running projector on the config's topics. */
+export function startProjector(config: KafkaConfig, file = ":memory:") {
+  const store: Store = openStore(file);
+  const projection = createProjection(store, decode);
+  const stopping = new AbortController();
+  const running = runProjection({
+    source: createKafkaSource(config, silent),
+    projection,
+    log: silent,
+    signal: stopping.signal,
+  });
+  running.catch(() => undefined);
+  return {
+    store,
+    running,
+    /** Records folded and committed of a topic, over its partitions. */
+    folded: (topic: string) =>
+      store.positions
+        .all()
+        .filter((position) => position.topic === topic)
+        .reduce((sum, { nextOffset }) => sum + nextOffset, 0),
+    async stop() {
+      stopping.abort();
+      await running.catch(() => undefined);
+      store.close();
+    },
+  };
+}

@@ -1,0 +1,128 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { java, serverProperties } from "./server-properties.ts";
+
+/** A running broker that a test may also stop, kill and start again. */
+export interface Broker {
+  /** What `KAFKA_BROKERS` takes. */
+  readonly brokers: string;
+  /** Which of the ways was used, for the run's output. */
+  readonly kind: string;
+  kill?(): Promise<void>;
+  start?(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export const KAFKA_VERSION = process.env["TEST_KAFKA_VERSION"] ?? "4.1.1";
+
+/** True where Java and Maven are there to run Apache Kafka from its published jars. */
+export function canRunOnHost(): boolean {
+  try {
+    execFileSync("java", ["-version"], { stdio: "ignore" });
+    if (!existsSync(libsFolder())) execFileSync("mvn", ["-v"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Starts Apache Kafka in KRaft mode on this machine (design.md section 11). */
+export async function startHostBroker(users?: Readonly<Record<string, string>>): Promise<Broker> {
+  const libs = resolveJars();
+  const folder = mkdtempSync(join(tmpdir(), "test-kafka-"));
+  const [port, controllerPort] = [await freePort(), await freePort()];
+  const brokers = `127.0.0.1:${port}`;
+  const properties = join(folder, "server.properties");
+  writeFileSync(
+    properties,
+    serverProperties({
+      listenerHost: "127.0.0.1",
+      port,
+      controllerPort,
+      advertised: brokers,
+      logDir: join(folder, "log"),
+      ...(users ? { users } : {}),
+    }),
+  );
+  execFileSync("java", java.format(libs, properties), { stdio: "pipe" });
+  let server: ChildProcess | undefined;
+  const start = async () => {
+    const child = spawn("java", java.server(libs, properties), {
+      stdio: ["ignore", "pipe", "pipe"],
+      cwd: folder,
+    });
+    server = child;
+    await started(child);
+  };
+  const end = async (signal: NodeJS.Signals) => {
+    const child = server;
+    server = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill(signal);
+    await once(child, "exit");
+  };
+  await start();
+  return {
+    brokers,
+    kind: `Apache Kafka ${KAFKA_VERSION} on this machine's Java`,
+    kill: () => end("SIGKILL"),
+    start,
+    async stop() {
+      await end("SIGKILL");
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Waits for the broker's own word that it serves. */
+async function started(child: ChildProcess): Promise<void> {
+  let output = "";
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const look = (data: Buffer) => {
+    output = (output + data).slice(-20_000);
+    if (/Kafka Server started/.test(output)) resolve();
+  };
+  child.stdout?.on("data", look);
+  child.stderr?.on("data", look);
+  child.once("exit", (code) => reject(new Error(`the broker exited with ${code}:\n${output}`)));
+  await promise;
+}
+
+const libsFolder = () =>
+  join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "lead-view", `kafka-${KAFKA_VERSION}`);
+
+/** Apache Kafka's jars, fetched by Maven once and kept outside the repository. */
+export function resolveJars(): string {
+  const libs = libsFolder();
+  if (existsSync(libs)) return libs;
+  const folder = mkdtempSync(join(tmpdir(), "kafka-jars-"));
+  writeFileSync(
+    join(folder, "pom.xml"),
+    `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+      <groupId>lead-view</groupId><artifactId>test-broker</artifactId><version>1</version>
+      <dependencies>
+        <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${KAFKA_VERSION}</version></dependency>
+        <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+      </dependencies></project>`,
+  );
+  const jars = `${libs}.partial-${process.pid}`;
+  execFileSync("mvn", ["-q", "-B", "dependency:copy-dependencies", `-DoutputDirectory=${jars}`], {
+    cwd: folder,
+    stdio: "pipe",
+  });
+  renameSync(jars, libs);
+  return libs;
+}
+
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as { port: number };
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
