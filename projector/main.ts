@@ -5,8 +5,7 @@ import { createDecoder } from "./decode/decode.ts";
 import { createProjection } from "./projection.ts";
 import { publishDeadLetters } from "./publish/dead-letter-topic.ts";
 import { runProjection } from "./run.ts";
-import { createFileLog } from "./source/file-log/file-log.ts";
-import { createKafkaSource } from "./source/kafka/kafka-source.ts";
+import { openSource } from "./source/open-source.ts";
 import { startCheckpointer } from "./store/checkpointer.ts";
 import { openStore } from "./store/store.ts";
 
@@ -27,7 +26,7 @@ try {
   );
   const publishing = kafka && publishDeadLetters(kafka, store, log, stopping.signal);
   await runProjection({
-    source: kafka ? createKafkaSource(kafka, log) : createFileLog(eventLogDir),
+    source: openSource(config, log),
     projection,
     log,
     signal: stopping.signal,

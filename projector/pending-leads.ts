@@ -23,6 +23,8 @@ export interface PendingLead {
   /** The workspace that created the lead; null = none yet. */
   owner: string | null;
   readonly parts: Map<string, PendingPart>;
+  /** True where what is pending is all there is: what is stored of the lead gives way to it. */
+  readonly replaces?: true;
 }
 
 /** Loads a lead's state as of the last commit. */
@@ -48,4 +50,14 @@ export function partOf(lead: PendingLead, workspaceId: string): PendingPart {
   };
   lead.parts.set(workspaceId, part);
   return part;
+}
+
+/** A lead to be folded again from its first event on; what is stored gives way at the commit. */
+export function refoldedLead(store: Store, leadId: string): PendingLead {
+  const stored = loadLead(store, leadId);
+  const parts = [...stored.parts].map(([workspaceId, part]): [string, PendingPart] => [
+    workspaceId,
+    { stored: part.stored, part: emptyPart(leadId, workspaceId), logs: new Map(), changed: false },
+  ]);
+  return { ...stored, owner: null, parts: new Map(parts), replaces: true };
 }

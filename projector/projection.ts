@@ -1,10 +1,6 @@
-import type { Event } from "../shared/events/catalogue.ts";
-import type { Decode, Decoded } from "./decode/decode.ts";
-import { DecodeError } from "./decode/decode-error.ts";
-import { type ActionLog, foldActionLog, isPatch } from "./fold/action-log.ts";
-import { foldPart, isActionLogEvent } from "./fold/fold.ts";
-import { FoldError } from "./fold/fold-error.ts";
-import { loadLead, type PendingLead, type PendingPart, partOf } from "./pending-leads.ts";
+import { applyDecoded, deadLetterOf, isDatabaseTrouble } from "./apply.ts";
+import type { Decode } from "./decode/decode.ts";
+import { loadLead, type PendingLead } from "./pending-leads.ts";
 import type { Position, SourceRecord } from "./source/source.ts";
 import { commitPending } from "./store/commit.ts";
 import type { DeadLetter } from "./store/dead-letters.ts";
@@ -77,9 +73,12 @@ export function createProjection(
     fold(record) {
       if (record.offset < (current.get(nameOf(record))?.nextOffset ?? 0)) return;
       try {
-        apply(store, leads, decode(record));
+        const decoded = decode(record);
+        const lead = leads.get(decoded.leadId) ?? loadLead(store, decoded.leadId);
+        leads.set(decoded.leadId, lead);
+        applyDecoded(lead, decoded, store.actionLogs.get);
       } catch (error) {
-        if (isOurs(error)) throw error;
+        if (isDatabaseTrouble(error)) throw error;
         deadLetters.push(deadLetterOf(record, error));
       }
       records++;
@@ -107,57 +106,6 @@ export function createProjection(
       return committed;
     },
     reset,
-  };
-}
-
-/** Folds all of a record's events, or none. */
-function apply(store: Store, leads: Map<string, PendingLead>, decoded: Decoded): void {
-  const { leadId } = decoded;
-  const lead = leads.get(leadId) ?? loadLead(store, leadId);
-  leads.set(leadId, lead);
-  if (lead.erased !== false) {
-    if (!("erase" in decoded)) lead.dropped++;
-  } else if ("erase" in decoded) {
-    lead.erased = "now";
-  } else {
-    applyEvents(store, lead, decoded.events);
-  }
-}
-
-function applyEvents(store: Store, lead: PendingLead, events: readonly Event[]): void {
-  const pending = partOf(lead, (events[0] as Event).workspaceId);
-  const logs = new Map<string, ActionLog>();
-  let part = pending.part;
-  for (const event of events) {
-    if (isActionLogEvent(event)) {
-      const { id } = event.data;
-      const before = isPatch(event) ? (logs.get(id) ?? logOf(store, pending, id)) : undefined;
-      logs.set(id, foldActionLog(before, event));
-    } else {
-      part = foldPart(part, event);
-    }
-  }
-  pending.part = part;
-  pending.changed = true;
-  for (const [id, log] of logs) pending.logs.set(id, log);
-  if (part.createdBy !== null) lead.owner ??= part.workspaceId;
-}
-
-const logOf = (store: Store, { stored, logs }: PendingPart, id: string): ActionLog | undefined =>
-  logs.get(id) ?? (stored && store.actionLogs.get(stored.no, id));
-
-/** True for a trouble that is not the record's: it stops the batch and never becomes a dead letter (section 4). */
-const isOurs = (error: unknown): boolean => (error as Error | null)?.name === "SqliteError";
-
-function deadLetterOf(record: SourceRecord, error: unknown): DeadLetter {
-  if (error instanceof DecodeError || error instanceof FoldError) {
-    return { record, code: error.code, reason: error.message };
-  }
-  // The message of an unforeseen error could quote the record, which may hold a person's data: its class says enough.
-  return {
-    record,
-    code: "fold_failed",
-    reason: `the fold failed: ${(error as Error | null)?.name ?? "unknown error"}`,
   };
 }
 

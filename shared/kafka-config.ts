@@ -16,6 +16,12 @@ const TopicName = Schema.String.check(
       /^[A-Za-z0-9._-]{1,249}$/.test(text) || "must be a Kafka topic name (letters, digits, . _ -)",
   ),
 );
+const SessionTimeout = Schema.String.check(
+  Schema.makeFilter(
+    (text: string) =>
+      (/^\d{3,6}$/.test(text) && Number(text) >= 1_000) || "must be whole milliseconds from 1000 to 999999",
+  ),
+);
 const optional = Schema.optionalKey;
 
 /** The environment variables of the Kafka connection. */
@@ -23,6 +29,7 @@ export const kafkaEnvironment = {
   KAFKA_BROKERS: optional(Brokers),
   KAFKA_CLIENT_ID: optional(NonEmpty),
   KAFKA_GROUP_ID: optional(NonEmpty),
+  KAFKA_SESSION_TIMEOUT_MS: optional(SessionTimeout),
   KAFKA_TLS: optional(Schema.Literals(["true", "false"])),
   KAFKA_TLS_CA_FILE: optional(NonEmpty),
   KAFKA_SASL_MECHANISM: optional(Schema.Literals(["plain", "scram-sha-256", "scram-sha-512"])),
@@ -43,6 +50,10 @@ export interface KafkaConfig {
   readonly brokers: readonly string[];
   readonly clientId: string;
   readonly groupId: string;
+  /** True for a reader that comes once: its group is removed when it goes. */
+  readonly temporaryGroup?: true;
+  /** Milliseconds after which the group takes a silent member for dead. */
+  readonly sessionTimeoutMs: number;
   /** False = plain text; otherwise TLS, with the machine's certificate authorities or the given one. */
   readonly tls: false | { readonly ca?: string };
   readonly sasl:
@@ -81,6 +92,7 @@ export function kafkaConfig(settings: KafkaSettings): KafkaConfig | undefined {
     brokers: KAFKA_BROKERS.split(",").map((broker) => broker.trim()),
     clientId: settings.KAFKA_CLIENT_ID ?? "lead-view",
     groupId: settings.KAFKA_GROUP_ID ?? "lead-view-projector",
+    sessionTimeoutMs: Number(settings.KAFKA_SESSION_TIMEOUT_MS ?? 30_000),
     tls: KAFKA_TLS === "true" && (KAFKA_TLS_CA_FILE ? { ca: readFileSync(KAFKA_TLS_CA_FILE, "utf8") } : {}),
     sasl: saslOf(settings),
     topics: new Map(names),

@@ -50,7 +50,12 @@ export function commitPending(store: Store, pending: Pending): number {
       if (lead) writeView(store, lead);
     }
     assembled = dirty.size;
-    for (const letter of pending.deadLetters) store.deadLetters.add(letter, pending.failedAt);
+    for (const letter of pending.deadLetters) {
+      // What is no event, but carries an erased lead's key, is forgotten as the lead is.
+      const key = letter.record.key?.toString("utf8");
+      if (key !== undefined && store.leads.isErased(key)) store.leads.countDropped(key, 1);
+      else store.deadLetters.add(letter, pending.failedAt);
+    }
   });
   return assembled;
 }
@@ -59,15 +64,15 @@ export function commitPending(store: Store, pending: Pending): number {
 function changedIdentities(leads: readonly PendingLead[]): IdentityKey[] {
   const keys = new Map<string, IdentityKey>();
   for (const lead of leads) {
-    const part = lead.owner === null ? undefined : lead.parts.get(lead.owner);
-    if (!part) continue;
-    const { workspaceId } = part.part;
-    const before = part.stored?.identity ?? null;
-    const after = lead.erased === false ? identityOf(part.part) : null;
-    if (sameIdentity(before, after)) continue;
-    for (const identity of [before, after]) {
-      if (!identity) continue;
-      for (const key of keysOf(workspaceId, identity)) keys.set(`${key.kind} ${workspaceId} ${key.key}`, key);
+    for (const { stored, part } of lead.parts.values()) {
+      const before = stored?.identity ?? null;
+      const after = lead.erased === false && part.workspaceId === lead.owner ? identityOf(part) : null;
+      if (sameIdentity(before, after)) continue;
+      for (const identity of [before, after]) {
+        if (!identity) continue;
+        for (const key of keysOf(part.workspaceId, identity))
+          keys.set(`${key.kind} ${part.workspaceId} ${key.key}`, key);
+      }
     }
   }
   return [...keys.values()];
@@ -80,6 +85,7 @@ function writeLeads(store: Store, leads: readonly PendingLead[]): Map<string, Sh
     if (lead.erased === "now") eraseLead(store, lead);
     if (lead.dropped > 0) store.leads.countDropped(lead.leadId, lead.dropped);
     if (lead.erased !== false) continue;
+    if (lead.replaces) clearLead(store, lead);
     for (const pending of lead.parts.values()) {
       if (!pending.changed) continue;
       const owner = pending.part.workspaceId === lead.owner;
@@ -88,11 +94,21 @@ function writeLeads(store: Store, leads: readonly PendingLead[]): Map<string, Sh
       const logs = [...pending.logs.values()].map(storedLog);
       for (const log of logs) store.actionLogs.put(log, no);
       if (!identity) continue;
-      const reader = pending.stored ? store.actionLogs.reader(no) : pendingLogReader(logs);
+      const reader = pending.stored && !lead.replaces ? store.actionLogs.reader(no) : pendingLogReader(logs);
       shown.set(lead.leadId, { part: pending.part, identity, logs: reader, isFirst: !pending.stored?.owner });
     }
   }
   return shown;
+}
+
+/** Makes room for a lead that was folded again from its first event on. */
+function clearLead(store: Store, lead: PendingLead): void {
+  for (const { stored, changed } of lead.parts.values()) {
+    if (!stored) continue;
+    store.actionLogs.erase(stored.no);
+    if (!changed) store.leads.removePart(stored.no);
+  }
+  if (lead.owner === null) store.views.erase(lead.leadId);
 }
 
 function eraseLead(store: Store, lead: PendingLead): void {

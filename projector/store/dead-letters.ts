@@ -48,6 +48,9 @@ export function createDeadLetters(db: Connection) {
   );
   const markPublished = db.prepare<[number]>("UPDATE dead_letter SET published = 1 WHERE id = ?");
   const remove = db.prepare<[number]>("DELETE FROM dead_letter WHERE id = ?");
+  const at = db.prepare<[string, number, number], Row>(
+    `SELECT ${COLUMNS} FROM dead_letter WHERE topic = ? AND "partition" = ? AND "offset" = ?`,
+  );
   const count = db.prepare<[], number>("SELECT count(*) FROM dead_letter").pluck();
   const inOneTransaction = db.transaction((work: () => void) => work());
   return {
@@ -62,6 +65,13 @@ export function createDeadLetters(db: Connection) {
     },
     /** In the order in which they came, from the one behind `after` on. */
     list: (after: number, most: number): StoredDeadLetter[] => list.all(after, most).map(storedDeadLetter),
+    /** Those of one position of the log. */
+    at: ({
+      topic,
+      partition,
+      offset,
+    }: Pick<SourceRecord, "topic" | "partition" | "offset">): StoredDeadLetter[] =>
+      at.all(topic, partition, offset).map(storedDeadLetter),
     count: (): number => count.get() as number,
     /** Those that their topic does not have yet, oldest first. */
     unpublished: (most: number): StoredDeadLetter[] => unpublished.all(most).map(storedDeadLetter),

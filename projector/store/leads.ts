@@ -39,6 +39,12 @@ export function createLeads(db: Connection) {
      WHERE no = ?`,
   );
   const remove = db.prepare<[string]>("DELETE FROM lead WHERE lead_id = ?");
+  const removePart = db.prepare<[number]>("DELETE FROM lead WHERE no = ?");
+  const ofWorkspace = db
+    .prepare<[string], string>(
+      "SELECT lead_id FROM lead WHERE workspace_id = ? AND owner = 1 ORDER BY lead_id",
+    )
+    .pluck();
   const wasErased = db.prepare<[string], unknown>("SELECT 1 FROM erased WHERE lead_id = ?");
   const erase = db.prepare<[string]>("INSERT INTO erased VALUES (?, 0) ON CONFLICT DO NOTHING");
   const countDropped = db.prepare<[number, string]>(
@@ -64,6 +70,9 @@ export function createLeads(db: Connection) {
       update.run(...values, no);
       return no;
     },
+    removePart: (no: number): void => void removePart.run(no),
+    /** The ids of the leads that a workspace owns. */
+    ofWorkspace: (workspaceId: string): string[] => ofWorkspace.all(workspaceId),
     /** Forgets the lead for good; its logs and its view are others' to remove. */
     erase(leadId: string): void {
       remove.run(leadId);

@@ -18,6 +18,8 @@ export interface Store {
   readonly deadLetters: ReturnType<typeof createDeadLetters>;
   /** Runs the work in one write transaction: all of it is stored, or nothing. */
   transaction(work: () => void): void;
+  /** The same, where the work waits for something while the database is locked against other writers. */
+  transactionAsync(work: () => Promise<void>): Promise<void>;
   close(): void;
 }
 
@@ -35,6 +37,16 @@ export function openStore(file: string): Store {
     positions: createPositions(db),
     deadLetters: createDeadLetters(db),
     transaction: (work) => transact.immediate(work),
+    async transactionAsync(work) {
+      db.exec("BEGIN IMMEDIATE");
+      try {
+        await work();
+        db.exec("COMMIT");
+      } catch (error) {
+        db.exec("ROLLBACK");
+        throw error;
+      }
+    },
     close: () => db.close(),
   };
 }

@@ -24,6 +24,7 @@ export function testConfig(
     brokers: [brokers],
     clientId: "test",
     groupId: `group-${own}`,
+    sessionTimeoutMs: 10_000,
     tls: false,
     sasl: undefined,
     topics: new Map(Object.values(TOPICS).map((topic) => [topic, `${topic}-${own}`])),

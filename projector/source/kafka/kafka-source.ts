@@ -9,7 +9,6 @@ import { checkOf, cursorOf, positionBehind, recordOfMessage } from "./kafka-reco
 
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 10_000;
-const SESSION_TIMEOUT_MS = 30_000;
 /** Records that are folded between two heartbeats. */
 const SLICE = 5_000;
 /** Milliseconds between two notes of the positions in the consumer group, which only lag tools read. */
@@ -63,7 +62,9 @@ async function consume(
   const admin = kafka.admin();
   const consumer = kafka.consumer({
     groupId: config.groupId,
-    sessionTimeout: SESSION_TIMEOUT_MS,
+    sessionTimeout: config.sessionTimeoutMs,
+    rebalanceTimeout: 2 * config.sessionTimeoutMs,
+    heartbeatInterval: config.sessionTimeoutMs / 10,
     maxWaitTimeInMs: 1_000,
     // One way to start again: ours, from the stored positions.
     retry: { retries: 5, restartOnFailure: async () => false },
@@ -83,14 +84,16 @@ async function consume(
     await consumer.run({ autoCommit: false, eachBatchAutoResolve: true, eachBatch: reader.eachBatch });
     try {
       await ended.promise;
-      await reader.noteInGroup();
+      if (!config.temporaryGroup) await reader.noteInGroup();
     } finally {
       reader.stop();
     }
   } finally {
     signal.removeEventListener("abort", onAbort);
     ended.promise.catch(() => undefined);
-    await Promise.allSettled([consumer.disconnect(), admin.disconnect()]);
+    await consumer.disconnect().catch(() => undefined);
+    if (config.temporaryGroup) await admin.deleteGroups([config.groupId]).catch(() => undefined);
+    await admin.disconnect().catch(() => undefined);
   }
 }
 
@@ -237,7 +240,7 @@ function createReader({ admin, consumer, config, sink, log, onBatch, fail }: Rea
     }
     if (behind) commitWhenIdle();
     onBatch();
-    if (Date.now() - noted > GROUP_NOTE_MS) void noteInGroup();
+    if (!config.temporaryGroup && Date.now() - noted > GROUP_NOTE_MS) void noteInGroup();
   };
 
   return {

@@ -17,6 +17,7 @@ CREATE TABLE dead_letter (
   "key" BLOB, "timestamp" INTEGER NOT NULL, headers TEXT NOT NULL, value BLOB,
   code TEXT NOT NULL, reason TEXT NOT NULL, failed_at TEXT NOT NULL, published INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE INDEX dead_letter_position ON dead_letter (topic, "partition", "offset");
 CREATE INDEX dead_letter_key ON dead_letter ("key");
 CREATE INDEX dead_letter_unpublished ON dead_letter (id) WHERE published = 0;
 

@@ -45,6 +45,7 @@ export function serverProperties({
     "transaction.state.log.replication.factor=1",
     "transaction.state.log.min.isr=1",
     "group.initial.rebalance.delay.ms=0",
+    "group.min.session.timeout.ms=500",
     "auto.create.topics.enable=false",
     "log.retention.check.interval.ms=1000",
     "log.segment.delete.delay.ms=100",
