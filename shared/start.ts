@@ -22,7 +22,7 @@ async function start(): Promise<void> {
   const config = readConfig(process.env);
   const port = await freePort(config);
   mkdirSync(config.databaseDir, { recursive: true });
-  fillEventLog(config.eventLogDir);
+  if (!config.kafka) fillEventLog(config.eventLogDir);
   const key = exampleKey(config);
   // The children's logs would bury what is printed here: warnings only, unless asked for more.
   const env = { ...process.env, PORT: String(port), LOG_LEVEL: process.env.LOG_LEVEL || "warn" };
@@ -40,7 +40,7 @@ async function start(): Promise<void> {
   await Promise.race([...exits, untilReady(address)]);
   if (children.every(({ process: child }) => child.exitCode === null && child.signalCode === null)) {
     console.log(`
-The lead view is running on the event log in ${config.eventLogDir}/ (Ctrl-C stops it).
+The lead view is running on ${eventLogOf(config)} (Ctrl-C stops it).
 
   address  ${address}
   API key  ${key}  (workspace ${EXAMPLE_WORKSPACE})
@@ -50,6 +50,9 @@ curl -s -H 'x-api-key: ${key}' ${address}/api/v1/leads/${EXAMPLE_LEAD}
   }
   await Promise.all(exits);
 }
+
+const eventLogOf = ({ kafka, eventLogDir }: Config): string =>
+  kafka ? `Kafka at ${kafka.brokers.join(",")}` : `the event log in ${eventLogDir}/`;
 
 /** The port to serve on, found free. */
 async function freePort({ host, port }: Config): Promise<number> {

@@ -133,8 +133,6 @@ function createReader({ admin, consumer, config, sink, log, onBatch, fail }: Rea
   let failed = false;
   let noted = 0;
   let idle: NodeJS.Timeout | undefined;
-  /** Offsets up to which kafkajs passed over control records by itself, by partition. */
-  const passed = new Map<string, number>();
 
   const positionOf = (topic: string, partition: number): Position => {
     const position = sink.positions().find((one) => one.topic === topic && one.partition === partition);
@@ -148,7 +146,6 @@ function createReader({ admin, consumer, config, sink, log, onBatch, fail }: Rea
     const position = positionOf(topic, partition);
     const last = cursorOf(position)?.offset;
     const offset = last !== undefined && last >= low ? last : position.nextOffset;
-    passed.delete(`${topic}/${partition}`);
     consumer.seek({ topic: config.topics.get(topic) as string, partition, offset: String(offset) });
   };
 
@@ -205,6 +202,7 @@ function createReader({ admin, consumer, config, sink, log, onBatch, fail }: Rea
   };
 
   const commitWhenIdle = () => {
+    clearTimeout(idle);
     idle = setTimeout(() => {
       void inTurn(() => sink.handle({ records: [], positions: [], more: false })).catch(fail);
     }, COMMIT_WAIT_MS);
@@ -216,9 +214,8 @@ function createReader({ admin, consumer, config, sink, log, onBatch, fail }: Rea
     const topic = topicOf.get(batch.topic) as string;
     const { partition } = batch;
     const position = positionOf(topic, partition);
-    const reached = Math.max(position.nextOffset, passed.get(`${topic}/${partition}`) ?? 0);
     const fetchedOffset = Number((batch as unknown as { fetchedOffset: string }).fetchedOffset);
-    if (fetchedOffset > reached) {
+    if (fetchedOffset > position.nextOffset) {
       // A hole: the group's offset is ahead of the database, or the broker has no longer what comes next.
       await check();
       seek(topic, partition, 0);
@@ -234,9 +231,12 @@ function createReader({ admin, consumer, config, sink, log, onBatch, fail }: Rea
         .map((message) => recordOfMessage(topic, partition, message));
       const last = records.at(-1);
       if (!last) continue;
-      const more = behind || from + SLICE < fresh.length;
+      const isLast = from + SLICE >= fresh.length;
+      const behindLast = positionBehind(last);
+      // Control records at the batch's end are behind us too.
+      const reached = isLast ? { ...behindLast, nextOffset: Number(batch.lastOffset()) + 1 } : behindLast;
       await heartbeat();
-      await sink.handle({ records, positions: [positionBehind(last)], more, keepAlive: heartbeat });
+      await sink.handle({ records, positions: [reached], more: behind || !isLast, keepAlive: heartbeat });
     }
     if (behind) commitWhenIdle();
     onBatch();
@@ -257,12 +257,17 @@ function createReader({ admin, consumer, config, sink, log, onBatch, fail }: Rea
         fail(error);
       });
     },
+    /** kafkajs passes over control records by itself, and tells: the position moves over them too. */
     passedOver({ topic: name, partition, batchSize, firstOffset, lastOffset }: PassedOver): void {
       if (batchSize > 0) return;
-      const topic = topicOf.get(name) as string;
-      const place = `${topic}/${partition}`;
-      const reached = Math.max(positionOf(topic, partition).nextOffset, passed.get(place) ?? 0);
-      if (Number(firstOffset ?? lastOffset) <= reached) passed.set(place, Number(lastOffset) + 1);
+      const passing = inTurn(async () => {
+        const position = positionOf(topicOf.get(name) as string, partition);
+        const [first, next] = [Number(firstOffset ?? lastOffset), Number(lastOffset) + 1];
+        if (first > position.nextOffset || next <= position.nextOffset) return;
+        await sink.handle({ records: [], positions: [{ ...position, nextOffset: next }], more: true });
+        commitWhenIdle();
+      });
+      passing.catch(fail);
     },
     eachBatch: (payload: EachBatchPayload): Promise<void> => inTurn(() => fold(payload)),
     stop(): void {

@@ -30,11 +30,18 @@ export function canRunOnHost(): boolean {
   }
 }
 
+export interface HostBrokerOptions {
+  /** SASL/PLAIN users by name; absent = no authentication. */
+  readonly users?: Readonly<Record<string, string>>;
+  /** Absent = a free one. */
+  readonly port?: number;
+}
+
 /** Starts Apache Kafka in KRaft mode on this machine (design.md section 11). */
-export async function startHostBroker(users?: Readonly<Record<string, string>>): Promise<Broker> {
+export async function startHostBroker({ users, port: wanted }: HostBrokerOptions = {}): Promise<Broker> {
   const libs = resolveJars();
   const folder = mkdtempSync(join(tmpdir(), "test-kafka-"));
-  const [port, controllerPort] = [await freePort(), await freePort()];
+  const [port, controllerPort] = [wanted ?? (await freePort()), await freePort()];
   const brokers = `127.0.0.1:${port}`;
   const properties = join(folder, "server.properties");
   writeFileSync(

@@ -1,0 +1,232 @@
+// `npm run bench:kafka`: how fast a topic becomes committed views, next to a kafkajs consumer that does nothing; and how
+// soon an acknowledged event shows in the API's answer.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { Agent, get } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Producer } from "kafkajs";
+import { createKafka } from "../../projector/source/kafka/client.ts";
+import { endPositions } from "../../projector/source/kafka/end-offsets.ts";
+import { openStore } from "../../projector/store/store.ts";
+import { keysFile, readConfig, viewFile } from "../../shared/config.ts";
+import type { KafkaConfig } from "../../shared/kafka-config.ts";
+import { createKey, openKeys } from "../../shared/keys.ts";
+import { createLog } from "../../shared/log.ts";
+import { generateHistory } from "../generate/history.ts";
+import { partitionOf } from "../generate/partition.ts";
+import { until } from "../harness/wait.ts";
+import { findBroker, startBroker } from "../kafka/broker/find-broker.ts";
+import { freePort } from "../kafka/broker/host-broker.ts";
+import { table } from "./table.ts";
+
+const RECORDS = 200_000;
+const PARTITIONS = 4;
+const RATE = 1_000;
+const TICK_MS = 10;
+const FRESHNESS_S = 20;
+const silent = createLog("projector", "silent");
+
+const kind = await findBroker();
+if (!kind) process.exit(1);
+const broker = await startBroker(kind);
+const folder = mkdtempSync(join(tmpdir(), "bench-kafka-"));
+const port = await freePort();
+const env = {
+  ...process.env,
+  KAFKA_BROKERS: broker.brokers,
+  DATABASE_DIR: folder,
+  PORT: String(port),
+  LOG_LEVEL: "error",
+};
+const config = readConfig(env);
+const kafka = config.kafka as KafkaConfig;
+const children: ChildProcess[] = [];
+
+try {
+  const client = createKafka(kafka, silent);
+  const admin = client.admin();
+  await admin.connect();
+  const topics = [...kafka.topics.values(), kafka.deadLetterTopic];
+  await admin.createTopics({
+    waitForLeaders: true,
+    topics: topics.map((topic) => ({ topic, numPartitions: PARTITIONS, replicationFactor: 1 })),
+  });
+  await admin.disconnect();
+  const producer = client.producer();
+  await producer.connect();
+  await fill(producer);
+  const idle = await idleSeconds();
+  const fold = await foldSeconds();
+  const ratio = idle / fold;
+  const fresh = await freshness(producer);
+  await producer.disconnect();
+  table(
+    ["what", "value"],
+    [
+      ["broker", broker.kind],
+      ["kafkajs consumer that does nothing", `${Math.round(RECORDS / idle)} events/s`],
+      ["topic to committed view", `${Math.round(RECORDS / fold)} events/s`],
+      ["ratio (aim: 0.6 or more)", ratio.toFixed(3)],
+      [`freshness at ${RATE} events/s, p50`, `${fresh.p50.toFixed(1)} ms`],
+      [
+        `freshness at ${RATE} events/s, p99 (aim: under 50)`,
+        `${fresh.p99.toFixed(1)} ms, of ${fresh.probes} probes`,
+      ],
+    ],
+  );
+  const round = (value: number) => Math.round(value * 1_000) / 1_000;
+  console.log(
+    JSON.stringify({
+      kafkaRatio: round(ratio),
+      freshnessP50Ms: round(fresh.p50),
+      freshnessP99Ms: round(fresh.p99),
+    }),
+  );
+} finally {
+  for (const child of children) child.kill("SIGKILL");
+  await broker.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function fill(producer: Producer): Promise<void> {
+  let waiting: ReturnType<typeof messageOf>[] = [];
+  const flush = async () => {
+    const byTopic = Map.groupBy(waiting, ({ topic }) => topic);
+    waiting = [];
+    await producer.sendBatch({
+      topicMessages: [...byTopic].map(([topic, messages]) => ({ topic, messages })),
+    });
+  };
+  for (const { topic, leadId, value } of generateHistory({ leads: 1e9, seed: 1, records: RECORDS })) {
+    waiting.push(messageOf(topic, leadId, value));
+    if (waiting.length === 1_000) await flush();
+  }
+  await flush();
+}
+
+function messageOf(topic: string, leadId: string, value: string | null) {
+  return {
+    topic: kafka.topics.get(topic) as string,
+    key: leadId,
+    value,
+    partition: partitionOf(leadId, PARTITIONS),
+  };
+}
+
+/** From the start of the consumer to its last record. */
+async function idleSeconds(): Promise<number> {
+  const consumer = createKafka(kafka, silent).consumer({ groupId: "idle" });
+  await consumer.connect();
+  await consumer.subscribe({ topics: [...kafka.topics.values()], fromBeginning: true });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let seen = 0;
+  let started = 0;
+  consumer.on("consumer.group_join", () => {
+    started = performance.now();
+  });
+  await consumer.run({
+    eachBatch: async ({ batch }) => {
+      seen += batch.messages.length;
+      if (seen >= RECORDS) resolve();
+    },
+  });
+  await promise;
+  const seconds = (performance.now() - started) / 1_000;
+  await consumer.disconnect();
+  return seconds;
+}
+
+function startChild(name: "projector" | "api"): ChildProcess {
+  const main = new URL(`../../${name}/main.ts`, import.meta.url).pathname;
+  const child = spawn(process.execPath, ["--no-warnings", main], {
+    env,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  children.push(child);
+  return child;
+}
+
+/** From the projector's first stored record to its last. */
+async function foldSeconds(): Promise<number> {
+  const ends = await endPositions(kafka, silent);
+  const store = openStore(viewFile(config));
+  startChild("projector");
+  const folded = () => store.positions.all().reduce((sum, { nextOffset }) => sum + nextOffset, 0);
+  await until("the group to be joined", () => store.positions.all().length === ends.length, 60_000);
+  const started = performance.now();
+  await until("all records to be folded", () => folded() >= RECORDS, 300_000);
+  const seconds = (performance.now() - started) / 1_000;
+  store.close();
+  return seconds;
+}
+
+/** Writes at a steady rate and probes how long after its acknowledgement an event shows. */
+async function freshness(producer: Producer): Promise<{ p50: number; p99: number; probes: number }> {
+  const keys = openKeys(keysFile(config));
+  const key = createKey(keys, "ws-bench", "bench");
+  keys.close();
+  startChild("api");
+  const agent = new Agent({ keepAlive: true });
+  const leadId = "probe-lead";
+  const envelope = (event: string, id: string, lead: string, data: object) =>
+    JSON.stringify({
+      id,
+      event,
+      occurredAt: "2026-03-01T00:00:00.000Z",
+      workspaceId: "ws-bench",
+      leadId: lead,
+      data,
+    });
+  const send = (lead: string, event: string, id: string, data: object) =>
+    messageOf("omni.lead", lead, envelope(event, id, lead, data));
+  const leads = Array.from({ length: 200 }, (_, index) => `bench-lead-${index}`);
+  const created = [leadId, ...leads].map((lead) =>
+    send(lead, "lead.created", `c-${lead}`, { firstName: "Bench" }),
+  );
+  await producer.sendBatch({
+    topicMessages: [{ topic: kafka.topics.get("omni.lead") as string, messages: created }],
+  });
+  const read = () => answer(agent, leadId, key);
+  await until("the API", async () => (await read().catch(() => "")).includes("Bench"), 30_000);
+  const times: number[] = [];
+  let stopped = false;
+  const load = (async () => {
+    for (let n = 0, next = performance.now(); !stopped; next += TICK_MS) {
+      const messages = Array.from({ length: (RATE * TICK_MS) / 1_000 }, () =>
+        send(leads[n % leads.length] as string, "lead.updated", `u-${n}`, {
+          activitySummary: `Round ${n++}`,
+        }),
+      );
+      void producer.send({ topic: kafka.topics.get("omni.lead") as string, messages });
+      await delay(Math.max(0, next + TICK_MS - performance.now()));
+    }
+  })();
+  const end = performance.now() + FRESHNESS_S * 1_000;
+  for (let probe = 0; performance.now() < end; probe++) {
+    const mark = `probe ${probe} of freshness`;
+    const message = send(leadId, "lead.updated", `p-${probe}`, { activitySummary: mark });
+    await producer.send({ topic: kafka.topics.get("omni.lead") as string, messages: [message] });
+    const acknowledged = performance.now();
+    while (!(await read()).includes(mark)) await delay(1);
+    times.push(performance.now() - acknowledged);
+    await delay(20);
+  }
+  stopped = true;
+  await load;
+  agent.destroy();
+  times.sort((a, b) => a - b);
+  const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] as number;
+  return { p50: at(0.5), p99: at(0.99), probes: times.length };
+}
+
+async function answer(agent: Agent, leadId: string, key: string): Promise<string> {
+  const url = `http://127.0.0.1:${port}/api/v1/leads/${leadId}`;
+  const request = get(url, { agent, headers: { "x-api-key": key } });
+  const [response] = await once(request, "response");
+  let body = "";
+  for await (const chunk of response) body += chunk;
+  return body;
+}
