@@ -49,13 +49,9 @@ async function run({ deadLetters }: Store, command: string | undefined, id: numb
   return command === "retry" ? retry(letter) : 0;
 }
 
-const lineOf = ({
-  id,
-  failedAt,
-  code,
-  reason,
-  record: { topic, partition, offset },
-}: StoredDeadLetter): string => `${id}  ${failedAt}  ${topic}/${partition}/${offset}  ${code}  ${reason}`;
+function lineOf({ id, failedAt, code, reason, record }: StoredDeadLetter): string {
+  return `${id}  ${failedAt}  ${record.topic}/${record.partition}/${record.offset}  ${code}  ${reason}`;
+}
 
 /** The whole record: this is the one place that prints what it holds. */
 function show(letter: StoredDeadLetter): void {

@@ -1,7 +1,7 @@
 // The dead-letter commands, as an operator runs them beside a running projector (design.md section 4).
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -55,6 +55,7 @@ test("list, show, retry and discard; a retried event is folded in its place, not
   await until("two dead letters", () => store.deadLetters.count() === 2);
 
   const list = cli(1_024, "list");
+  expect(list.stderr).toBe("");
   expect(list.stdout).toContain("omni.lead/0/1  too_large");
   expect(list.stdout).toContain("omni.lead/0/3  not_json");
   expect(list.stdout).toContain("2 of 2 dead letters");
@@ -80,5 +81,4 @@ test("list, show, retry and discard; a retried event is folded in its place, not
   expect(cli(1_024, "list").stdout).toContain("0 of 0 dead letters");
   expect(cli(1_024, "show", "2").stderr).toContain("there is no dead letter 2");
   expect(cli(1_024, "explode").status).toBe(2);
-  expect(readFileSync(join(folder, "omni.lead", "0.ndjson"), "utf8")).toContain("not json");
 });

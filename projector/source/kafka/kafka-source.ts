@@ -38,7 +38,6 @@ export function createKafkaSource(config: KafkaConfig, log: Logger): Source {
           const fatal = hopeless(error);
           if (fatal) throw fatal;
           if (!isKafkaTrouble(error)) throw error;
-          sink.reset();
           log.warn({ error: (error as Error).message, retryInMs: wait }, "Kafka can't be read; trying again");
           await delay(wait, undefined, { signal }).catch(() => undefined);
           wait = Math.min(wait * 2, LONGEST_RETRY_MS);

@@ -25,7 +25,8 @@ export function serverProperties({
   const sasl = users
     ? [
         "sasl.enabled.mechanisms=PLAIN",
-        `listener.name.client.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required ${jaas};`,
+        "sasl.mechanism.inter.broker.protocol=PLAIN",
+        `listener.name.client.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required username="broker" password="broker" user_broker="broker" ${jaas};`,
       ]
     : [];
   return [

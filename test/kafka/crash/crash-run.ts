@@ -10,6 +10,7 @@ import { createDecoder } from "../../../projector/decode/decode.ts";
 import { createProjection } from "../../../projector/projection.ts";
 import { runProjection } from "../../../projector/run.ts";
 import { createKafka } from "../../../projector/source/kafka/client.ts";
+import { endPositions } from "../../../projector/source/kafka/end-offsets.ts";
 import { createKafkaSource } from "../../../projector/source/kafka/kafka-source.ts";
 import { openStore, type Store } from "../../../projector/store/store.ts";
 import { readConfig, viewFile } from "../../../shared/config.ts";
@@ -192,34 +193,24 @@ function produce(producer: Producer, config: KafkaConfig, { events, kills, seed 
 
 /** Waits until the stored positions are at the end of every topic. */
 async function caughtUp(store: Store, config: KafkaConfig): Promise<void> {
-  const ends = await endOffsets(config);
-  await until(
-    "the projectors to catch up",
-    () =>
-      store.positions
-        .all()
-        .every(({ topic, partition, nextOffset }) => nextOffset >= (ends.get(`${topic}/${partition}`) ?? 0)),
-    CATCH_UP_MS,
-  );
-}
-
-async function endOffsets(config: KafkaConfig): Promise<ReadonlyMap<string, number>> {
-  const admin = createKafka(config, silent).admin();
-  await admin.connect();
-  const ends = new Map<string, number>();
-  for (const [topic, name] of config.topics) {
-    for (const { partition, high } of await admin.fetchTopicOffsets(name))
-      ends.set(`${topic}/${partition}`, Number(high));
-  }
-  await admin.disconnect();
-  return ends;
+  const ends = await endPositions(config, silent);
+  const reached = () => {
+    const next = new Map(
+      store.positions.all().map((one) => [`${one.topic}/${one.partition}`, one.nextOffset]),
+    );
+    return ends.every(
+      ({ topic, partition, nextOffset }) => (next.get(`${topic}/${partition}`) ?? -1) >= nextOffset,
+    );
+  };
+  await until("the projectors to catch up", reached, CATCH_UP_MS);
 }
 
 async function uninterrupted(config: KafkaConfig, file: string): Promise<Store> {
   const store = openStore(file);
   const stopping = new AbortController();
+  const log = createLog("projector", "warn");
   const running = runProjection({
-    source: createKafkaSource({ ...config, groupId: "uninterrupted" }, silent),
+    source: createKafkaSource({ ...config, groupId: "uninterrupted", sessionTimeoutMs: 30_000 }, log),
     projection: createProjection(
       store,
       createDecoder({ maxEventBytes: 1_048_576, webhookWorkspaceId: undefined }),
