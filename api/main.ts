@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { keysFile, readConfig, viewFile } from "../shared/config.ts";
+import { keysFile, readConfig } from "../shared/config.ts";
 import { openKeys } from "../shared/keys.ts";
 import { createLog } from "../shared/log.ts";
 import { openKeysReader } from "./keys.ts";
@@ -12,7 +12,7 @@ const log = createLog("api", config.logLevel);
 
 mkdirSync(config.databaseDir, { recursive: true });
 openKeys(keysFile(config)).close();
-const views = openViews(viewFile(config));
+const views = openViews(config.databaseDir);
 const keys = openKeysReader(keysFile(config));
 const server = createServer({ views, keys, presigner: createPresigner(config.s3), log });
 

@@ -1,3 +1,4 @@
+import { followServing, viewFile } from "../shared/generation.ts";
 import { type Connection, openReader } from "../shared/sqlite.ts";
 import { DATABASE_VERSION, type LeadViewRow, SELECT_LEAD_VIEW } from "../shared/view/row.ts";
 
@@ -15,17 +16,28 @@ export interface Views {
   close(): void;
 }
 
-/** Reads the view database; opens it at the first use, since the projector may still be making it. */
-export function openViews(file: string): Views {
+/**
+ * Reads the serving generation's database and follows a switch to another one. Opens it at the first use, since the
+ * projector may still be making it.
+ */
+export function openViews(databaseDir: string): Views {
   let open: ReturnType<typeof openChecked> | undefined;
   const opened = () => {
-    open ??= openChecked(file);
+    open ??= openChecked(viewFile({ databaseDir }));
     return open;
   };
+  const stopFollowing = followServing(databaseDir, () => {
+    const old = open;
+    open = undefined;
+    old?.db.close();
+  });
   return {
     read: (leadId) => opened().select.get(leadId),
     epoch: () => opened().epoch,
-    close: () => open?.db.close(),
+    close() {
+      stopFollowing();
+      open?.db.close();
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 // `npm run dead-letters -- list [--after ID] | show ID | retry ID | discard ID`
 import { parseArgs } from "node:util";
-import { readConfig, viewFile } from "../shared/config.ts";
+import { readConfig } from "../shared/config.ts";
+import { viewFile } from "../shared/generation.ts";
 import { createLog } from "../shared/log.ts";
 import { createDecoder } from "./decode/decode.ts";
 import { DecodeError } from "./decode/decode-error.ts";

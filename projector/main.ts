@@ -1,6 +1,8 @@
 import { mkdirSync } from "node:fs";
-import { readConfig, viewFile } from "../shared/config.ts";
-import { createLog } from "../shared/log.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Config, readConfig } from "../shared/config.ts";
+import { FOLLOWED_WITHIN_MS, followServing, viewFile } from "../shared/generation.ts";
+import { createLog, type Logger } from "../shared/log.ts";
 import { createDecoder } from "./decode/decode.ts";
 import { createProjection } from "./projection.ts";
 import { publishDeadLetters } from "./publish/dead-letter-topic.ts";
@@ -14,30 +16,37 @@ const log = createLog("projector", config.logLevel);
 const stopping = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopping.abort());
 
-mkdirSync(config.databaseDir, { recursive: true });
-const store = openStore(viewFile(config));
-const stopCheckpointer = startCheckpointer(viewFile(config));
 try {
-  const projection = createProjection(store, createDecoder(config));
-  const { kafka, eventLogDir } = config;
-  log.info(
-    { eventLog: kafka?.brokers ?? eventLogDir, positions: projection.positions().length },
-    "projector started",
-  );
-  const publishing = kafka && publishDeadLetters(kafka, store, log, stopping.signal);
-  await runProjection({
-    source: openSource(config, log),
-    projection,
-    log,
-    signal: stopping.signal,
-  });
-  await publishing;
+  mkdirSync(config.databaseDir, { recursive: true });
+  while (!stopping.signal.aborted) await projectGeneration(config, log, stopping.signal);
   log.info("projector stopped");
 } catch (error) {
   log.fatal({ error: (error as Error).message }, "projector stopped");
   process.exitCode = 1;
-} finally {
-  stopping.abort();
-  await stopCheckpointer();
-  store.close();
+}
+
+/** Keeps the serving generation up to date, until another one serves. */
+async function projectGeneration(config: Config, log: Logger, signal: AbortSignal): Promise<void> {
+  const file = viewFile(config);
+  const ending = new AbortController();
+  const untilEnd = AbortSignal.any([signal, ending.signal]);
+  const stopFollowing = followServing(config.databaseDir, () => ending.abort());
+  const store = openStore(file);
+  const stopCheckpointer = startCheckpointer(file);
+  try {
+    const projection = createProjection(store, createDecoder(config));
+    const { kafka, eventLogDir } = config;
+    const positions = projection.positions().length;
+    log.info({ eventLog: kafka?.brokers ?? eventLogDir, file, positions }, "projector started");
+    const publishing = kafka && publishDeadLetters(kafka, store, log, untilEnd);
+    await runProjection({ source: openSource(config, log), projection, log, signal: untilEnd });
+    await publishing;
+  } finally {
+    ending.abort();
+    stopFollowing();
+    await stopCheckpointer();
+    store.close();
+  }
+  // After a switch: no new view before every reader has followed it, so that none sees a version go back.
+  await delay(FOLLOWED_WITHIN_MS, undefined, { signal }).catch(() => undefined);
 }

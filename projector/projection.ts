@@ -40,10 +40,16 @@ export interface Projection {
   reset(): void;
 }
 
+export interface ProjectionOptions {
+  readonly now?: () => Date;
+  /** False in a bulk load, which assembles every view once at its end. */
+  readonly assemble?: boolean;
+}
+
 export function createProjection(
   store: Store,
   decode: Decode,
-  now: () => Date = () => new Date(),
+  { now = () => new Date(), assemble = true }: ProjectionOptions = {},
 ): Projection {
   let turn = 0;
   let stored = new Map<string, Position>();
@@ -91,6 +97,7 @@ export function createProjection(
     commit() {
       const assembled = commitPending(store, {
         turn,
+        assemble,
         leads: [...leads.values()],
         deadLetters,
         failedAt: now(),

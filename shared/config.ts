@@ -44,7 +44,7 @@ export interface S3Config {
 
 export interface Config {
   readonly eventLogDir: string;
-  /** Holds `lead_view.sqlite` and `keys.sqlite`. */
+  /** Holds the generations of the views, and the keys. */
   readonly databaseDir: string;
   readonly host: string;
   readonly port: number;
@@ -118,7 +118,5 @@ function s3Config(settings: (typeof Environment)["Type"]): S3Config | undefined 
   };
 }
 
-/** The file of the serving views. */
-export const viewFile = (config: Pick<Config, "databaseDir">) => join(config.databaseDir, "lead_view.sqlite");
 /** The file of the API keys: beside the views, since a rebuild replaces those (design.md section 7). */
 export const keysFile = (config: Pick<Config, "databaseDir">) => join(config.databaseDir, "keys.sqlite");

@@ -1,3 +1,4 @@
+import type { Decode, Decoded } from "../decode/decode.ts";
 import { type Position, type Sink, type Source, SourceError, type SourceRecord } from "../source/source.ts";
 
 /** The log, read from its first record on beside the projector, which takes no notice. */
@@ -49,6 +50,15 @@ export function readHistory(source: Source, onRecord: (record: SourceRecord) => 
       await running.catch(() => undefined);
     },
   };
+}
+
+/** What a record says; undefined for one that is no event, and so belongs to no lead. */
+export function decodedOf(decode: Decode, record: SourceRecord): Decoded | undefined {
+  try {
+    return decode(record);
+  } catch {
+    return undefined;
+  }
 }
 
 const nameOf = ({ topic, partition }: { readonly topic: string; readonly partition: number }) =>

@@ -5,7 +5,7 @@ import type { Source, SourceRecord } from "../source/source.ts";
 import { commitPending } from "../store/commit.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
-import { readHistory } from "./history.ts";
+import { decodedOf, readHistory } from "./history.ts";
 
 export interface Refolded {
   /** Records of these leads that were folded. */
@@ -53,15 +53,6 @@ export async function refoldLeads(
   }
 }
 
-/** A record that is no event belongs to no lead. */
-function decodedOf(decode: Decode, record: SourceRecord): Decoded | undefined {
-  try {
-    return decode(record);
-  } catch {
-    return undefined;
-  }
-}
-
 function exchange(
   store: Store,
   leadIds: ReadonlySet<string>,
@@ -83,6 +74,13 @@ function exchange(
   const dropped = [...leads.values()].map((lead) => ({ ...lead, dropped: 0 }));
   const unknown = failed.filter(({ record }) => store.deadLetters.at(record).length === 0);
   const turn = store.positions.turn();
-  commitPending(store, { turn, leads: dropped, deadLetters: unknown, failedAt: new Date(), positions: [] });
+  commitPending(store, {
+    turn,
+    assemble: true,
+    leads: dropped,
+    deadLetters: unknown,
+    failedAt: new Date(),
+    positions: [],
+  });
   return { folded: records.length - failed.length, failed, recovered };
 }

@@ -14,6 +14,8 @@ export interface Pending {
   /** The turn that the state was read at. */
   readonly turn: number;
   readonly leads: readonly PendingLead[];
+  /** False in a bulk load, which assembles every view once at its end. */
+  readonly assemble: boolean;
   readonly deadLetters: readonly DeadLetter[];
   readonly failedAt: Date;
   readonly positions: readonly { readonly position: Position; readonly from: number | undefined }[];
@@ -39,17 +41,8 @@ export function commitPending(store: Store, pending: Pending): number {
     // First of all: a process that was fenced has not written anything when it finds out.
     store.positions.takeTurn(pending.turn);
     for (const { position, from } of pending.positions) store.positions.move(position, from);
-    const keys = changedIdentities(pending.leads);
-    const dirty = new Set(keys.flatMap((key) => store.matching.memberIds(key)));
-    const shown = writeLeads(store, pending.leads);
-    for (const key of keys) for (const id of store.matching.memberIds(key)) dirty.add(id);
-    for (const leadId of shown.keys()) dirty.add(leadId);
-    for (const { leadId, erased } of pending.leads) if (erased !== false) dirty.delete(leadId);
-    for (const leadId of dirty) {
-      const lead = shown.get(leadId) ?? loadShown(store, leadId);
-      if (lead) writeView(store, lead);
-    }
-    assembled = dirty.size;
+    if (pending.assemble) assembled = writeAndAssemble(store, pending.leads);
+    else writeLeads(store, pending.leads);
     for (const letter of pending.deadLetters) {
       // What is no event, but carries an erased lead's key, is forgotten as the lead is.
       const key = letter.record.key?.toString("utf8");
@@ -58,6 +51,31 @@ export function commitPending(store: Store, pending: Pending): number {
     }
   });
   return assembled;
+}
+
+/** Writes the leads and assembles each view that they change, their own and those they match, once. */
+function writeAndAssemble(store: Store, leads: readonly PendingLead[]): number {
+  const keys = changedIdentities(leads);
+  const dirty = new Set(keys.flatMap((key) => store.matching.memberIds(key)));
+  const shown = writeLeads(store, leads);
+  for (const key of keys) for (const id of store.matching.memberIds(key)) dirty.add(id);
+  for (const leadId of shown.keys()) dirty.add(leadId);
+  for (const { leadId, erased } of leads) if (erased !== false) dirty.delete(leadId);
+  for (const leadId of dirty) {
+    const lead = shown.get(leadId) ?? loadShown(store, leadId);
+    if (lead) writeView(store, lead);
+  }
+  return dirty.size;
+}
+
+/** Assembles the views of stored leads that have none yet. */
+export function assembleStored(store: Store, leadIds: readonly string[]): void {
+  store.transaction(() => {
+    for (const leadId of leadIds) {
+      const lead = loadShown(store, leadId);
+      if (lead) writeView(store, { ...lead, isFirst: true });
+    }
+  });
 }
 
 /** The identities, old and new, of every lead whose matches see a change (design.md section 6, matchingLeads). */

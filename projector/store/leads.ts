@@ -45,6 +45,11 @@ export function createLeads(db: Connection) {
       "SELECT lead_id FROM lead WHERE workspace_id = ? AND owner = 1 ORDER BY lead_id",
     )
     .pluck();
+  const owned = db
+    .prepare<[number, number], [number, string]>(
+      "SELECT no, lead_id FROM lead WHERE no > ? AND owner = 1 ORDER BY no LIMIT ?",
+    )
+    .raw();
   const wasErased = db.prepare<[string], unknown>("SELECT 1 FROM erased WHERE lead_id = ?");
   const erase = db.prepare<[string]>("INSERT INTO erased VALUES (?, 0) ON CONFLICT DO NOTHING");
   const countDropped = db.prepare<[number, string]>(
@@ -70,6 +75,8 @@ export function createLeads(db: Connection) {
       update.run(...values, no);
       return no;
     },
+    /** Pages through the leads that have a view: row numbers and lead ids. */
+    owned: (after: number, most: number): [no: number, leadId: string][] => owned.all(after, most),
     removePart: (no: number): void => void removePart.run(no),
     /** The ids of the leads that a workspace owns. */
     ofWorkspace: (workspaceId: string): string[] => ofWorkspace.all(workspaceId),

@@ -14,8 +14,9 @@ export function createPositions(db: Connection) {
   );
   const turn = db.prepare<[], number>("SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'turn'").pluck();
   const nextTurn = db.prepare<[number]>(
-    "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE name = 'turn' AND CAST(value AS INTEGER) = ?",
+    "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE name = 'turn' AND value <> 'retired' AND CAST(value AS INTEGER) = ?",
   );
+  const setTurn = db.prepare<[string]>("UPDATE meta SET value = ? WHERE name = 'turn'");
   return {
     all: (): Position[] => all.all(),
     /** Counts the commits of all processes. */
@@ -28,6 +29,12 @@ export function createPositions(db: Connection) {
     takeTurn(seen: number): void {
       if (nextTurn.run(seen).changes !== 1)
         throw new FencedError("another process wrote to the view database");
+    },
+    /** Ends all writing to a generation that no longer serves: whoever tries is fenced. */
+    retire: (): void => void setTurn.run("retired"),
+    /** Lets a retired generation be written to again. */
+    revive(): void {
+      setTurn.run("0");
     },
     /**
      * Moves one partition on.

@@ -5,7 +5,8 @@ import { openKeysReader } from "../../api/keys.ts";
 import { createPresigner } from "../../api/presign.ts";
 import { createServer } from "../../api/server.ts";
 import { openViews } from "../../api/views.ts";
-import { keysFile, type S3Config, viewFile } from "../../shared/config.ts";
+import { keysFile, type S3Config } from "../../shared/config.ts";
+import { viewFile } from "../../shared/generation.ts";
 import { createKey, openKeys } from "../../shared/keys.ts";
 import { createLog } from "../../shared/log.ts";
 import { openProjector } from "./projector.ts";
@@ -17,7 +18,7 @@ export function openApi({ s3, now }: { readonly s3?: S3Config; readonly now?: ()
   const keyStore = openKeys(keysFile({ databaseDir }));
   const key = createKey(keyStore, "ws-1", "test");
   const otherKey = createKey(keyStore, "ws-2", "test");
-  const views = openViews(viewFile({ databaseDir }));
+  const views = openViews(databaseDir);
   const keys = openKeysReader(keysFile({ databaseDir }));
   const server = createServer({
     views,

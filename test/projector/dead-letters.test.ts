@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { lineOfRecord } from "../../projector/source/file-log/file-record.ts";
 import { openStore, type Store } from "../../projector/store/store.ts";
-import { viewFile } from "../../shared/config.ts";
+import { viewFile } from "../../shared/generation.ts";
 import { createSpeaker } from "../harness/events.ts";
 import { viewsOf } from "../harness/projector.ts";
 import { until } from "../harness/wait.ts";

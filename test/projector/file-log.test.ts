@@ -113,7 +113,7 @@ test.each([
   await log.received(2);
   harm();
   await expect(log.running).rejects.toThrow(message);
-  await expect(log.running).rejects.toThrow(/restore it, or remove the view database/);
+  await expect(log.running).rejects.toThrow(/restore it, or rebuild the views/);
 });
 
 test.each([

@@ -138,7 +138,6 @@ function requireSameHistory(file: number, path: string, { byte, length, check }:
   }
 }
 
-const REMEDY =
-  "restore it, or remove the view database (lead_view.sqlite and its -wal and -shm files) to fold the log from its start";
+const REMEDY = "restore it, or rebuild the views from what the log holds now (npm run rebuild)";
 
 const checkOf = (line: Buffer): string => createHash("sha256").update(line).digest("base64url").slice(0, 16);

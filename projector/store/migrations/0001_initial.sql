@@ -49,4 +49,5 @@ CREATE INDEX action_log_role ON action_log (lead_no, "role", role_order, id) WHE
 CREATE TABLE lead_view (
   lead_id TEXT NOT NULL, workspace_id TEXT NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL, url_slots TEXT
 ) STRICT;
-CREATE UNIQUE INDEX lead_view_id ON lead_view (lead_id);
+-- With the version, so that two generations can be compared without reading bodies that did not change.
+CREATE UNIQUE INDEX lead_view_id ON lead_view (lead_id, version);

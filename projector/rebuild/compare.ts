@@ -1,0 +1,95 @@
+import type { Connection } from "../../shared/sqlite.ts";
+
+/** A lead whose view is not the same in two generations. */
+export interface Difference {
+  readonly leadId: string;
+  readonly kind: "differs" | "only in the new" | "only in the serving";
+  readonly mine: string | null;
+  readonly theirs: string | null;
+}
+
+interface Candidate {
+  readonly leadId: string;
+  readonly theirs: number;
+  readonly same: number;
+}
+
+/**
+ * Gives every view of a new generation its version (design.md section 8): the serving one's where the bytes are the
+ * same, one more where they differ; so no reader sees a version go back. Done again, it looks only at what changed on
+ * either side since, which is quick enough to be done under the serving generation's lock.
+ * @param serving the serving generation's file
+ */
+export function createReconciler(db: Connection, serving: string): { reconcile(): void; close(): void } {
+  db.prepare("ATTACH ? AS serving").run(serving);
+  db.exec(
+    "CREATE TEMP TABLE reconciled (lead_id TEXT PRIMARY KEY, theirs INTEGER, mine INTEGER) WITHOUT ROWID",
+  );
+  const candidates = db.prepare<[], Candidate>(
+    `SELECT m.lead_id AS leadId, s.version AS theirs, m.body = s.body AND m.url_slots IS s.url_slots AS same
+     FROM main.lead_view m JOIN serving.lead_view s ON s.lead_id = m.lead_id
+     LEFT JOIN temp.reconciled r ON r.lead_id = m.lead_id
+     WHERE r.lead_id IS NULL OR r.theirs <> s.version OR r.mine <> m.version`,
+  );
+  const setVersion = db.prepare<[number, string]>("UPDATE main.lead_view SET version = ? WHERE lead_id = ?");
+  const note = db.prepare<[string, number, number]>(
+    "INSERT OR REPLACE INTO temp.reconciled VALUES (?, ?, ?)",
+  );
+  return {
+    reconcile: db.transaction(() => {
+      for (const { leadId, theirs, same } of candidates.all()) {
+        const version = same === 1 ? theirs : theirs + 1;
+        setVersion.run(version, leadId);
+        note.run(leadId, theirs, version);
+      }
+    }),
+    close: () => void db.exec("DROP TABLE temp.reconciled; DETACH serving"),
+  };
+}
+
+/** The first differences between a generation's views and those of another file, and how many there are. */
+export function differences(
+  db: Connection,
+  file: string,
+  most: number,
+): { readonly count: number; readonly first: Difference[] } {
+  db.prepare("ATTACH ? AS serving").run(file);
+  try {
+    const from = `FROM (
+      SELECT m.lead_id AS leadId, 'differs' AS kind, m.body AS mine, s.body AS theirs
+      FROM main.lead_view m JOIN serving.lead_view s ON s.lead_id = m.lead_id
+      WHERE m.body <> s.body OR m.url_slots IS NOT s.url_slots
+      UNION ALL SELECT lead_id, 'only in the new', body, NULL FROM main.lead_view m
+      WHERE NOT EXISTS (SELECT 1 FROM serving.lead_view s WHERE s.lead_id = m.lead_id)
+      UNION ALL SELECT lead_id, 'only in the serving', NULL, body FROM serving.lead_view s
+      WHERE NOT EXISTS (SELECT 1 FROM main.lead_view m WHERE m.lead_id = s.lead_id))`;
+    const count = db.prepare<[], number>(`SELECT count(*) ${from}`).pluck().get() as number;
+    const first = db
+      .prepare<[number], Difference>(
+        `SELECT leadId, kind, CAST(mine AS TEXT) AS mine, CAST(theirs AS TEXT) AS theirs ${from} ORDER BY leadId LIMIT ?`,
+      )
+      .all(most);
+    return { count, first };
+  } finally {
+    db.exec("DETACH serving");
+  }
+}
+
+/** Where two views' JSON first differs, field by field: paths with both values, each shortened. */
+export function diffLines(mine: unknown, theirs: unknown, path = "", most = 10): string[] {
+  if (JSON.stringify(mine) === JSON.stringify(theirs)) return [];
+  const both = [mine, theirs];
+  if (
+    both.every((value) => typeof value === "object" && value !== null) &&
+    Array.isArray(mine) === Array.isArray(theirs)
+  ) {
+    const [a, b] = both as [Record<string, unknown>, Record<string, unknown>];
+    const names = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+    const lines = names.flatMap((name) => diffLines(a[name], b[name], `${path}/${name}`, most));
+    return (lines.length > 0 ? lines : [`${path || "/"}: the order of the fields differs`]).slice(0, most);
+  }
+  return [`${path || "/"}: serving ${short(theirs)}, fresh ${short(mine)}`];
+}
+
+const short = (value: unknown): string =>
+  value === undefined ? "(absent)" : JSON.stringify(value).slice(0, 80);

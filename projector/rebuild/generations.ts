@@ -1,0 +1,147 @@
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { generationFile, serveGeneration, servingGeneration } from "../../shared/generation.ts";
+import { openReader } from "../../shared/sqlite.ts";
+import type { Decode } from "../decode/decode.ts";
+import type { Source } from "../source/source.ts";
+import { openStore } from "../store/store.ts";
+import { follow, type Growing, removeDatabase } from "./build-generation.ts";
+import { createReconciler } from "./compare.ts";
+
+export interface Generation {
+  readonly number: number;
+  readonly serving: boolean;
+  readonly bytes: number;
+  readonly views: number;
+}
+
+/** Another rebuild, or switch, is at work. */
+export class Busy extends Error {
+  override readonly name = "Busy";
+}
+
+export function listGenerations(databaseDir: string): Generation[] {
+  const serving = servingGeneration(databaseDir);
+  return readdirSync(databaseDir)
+    .flatMap((name) => /^lead_view\.(\d+)\.sqlite$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b)
+    .map((number) => {
+      const file = generationFile(databaseDir, number);
+      const db = openReader(file);
+      const views = db.prepare<[], number>("SELECT count(*) FROM lead_view").pluck().get() as number;
+      db.close();
+      return { number, serving: number === serving, bytes: statSync(file).size, views };
+    });
+}
+
+/** The number of the next generation: above all that are there. */
+export const nextGeneration = (databaseDir: string): number =>
+  Math.max(servingGeneration(databaseDir), ...listGenerations(databaseDir).map(({ number }) => number)) + 1;
+
+/** @throws Error for the serving one, and for one that is not there */
+export function removeGeneration(databaseDir: string, number: number): void {
+  const found = listGenerations(databaseDir).find((generation) => generation.number === number);
+  if (!found) throw new Error(`there is no generation ${number}`);
+  if (found.serving) throw new Error(`generation ${number} serves; switch to another one first`);
+  removeDatabase(generationFile(databaseDir, number));
+}
+
+/** Where a generation is made before it is finished. */
+export const buildingFile = (databaseDir: string): string => join(databaseDir, "lead_view.building.sqlite");
+
+/**
+ * Lets one process at a time rebuild or switch.
+ * @throws Busy where another one is at it
+ */
+export async function exclusively<T>(databaseDir: string, work: () => Promise<T>): Promise<T> {
+  const lock = join(databaseDir, "rebuild.lock");
+  for (;;) {
+    try {
+      const file = openSync(lock, "wx");
+      writeSync(file, String(process.pid));
+      closeSync(file);
+      break;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      const pid = Number(readFileSync(lock, "utf8"));
+      if (pid > 0 && isAlive(pid))
+        throw new Busy(`another rebuild is running (process ${pid}); wait for it or stop it`);
+      // What a killed one left behind.
+      rmSync(lock, { force: true });
+    }
+  }
+  try {
+    return await work();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/**
+ * Makes a caught-up generation the serving one. The serving database is locked for the moment of the exchange: readers
+ * go on, the projector's commit waits and then finds the new generation.
+ * @param place gives the closed database its final name, where it has another one yet
+ */
+export async function switchTo(
+  databaseDir: string,
+  number: number,
+  growing: Growing,
+  place: () => void,
+): Promise<void> {
+  const serving = openStore(generationFile(databaseDir, servingGeneration(databaseDir)));
+  try {
+    await growing.catchUp();
+    const reconciler = createReconciler(
+      growing.store.db,
+      generationFile(databaseDir, servingGeneration(databaseDir)),
+    );
+    reconciler.reconcile();
+    await serving.transactionAsync(async () => {
+      await growing.catchUp();
+      reconciler.reconcile();
+      reconciler.close();
+      await growing.close();
+      place();
+      // The old generation's projector finds itself fenced, and looks for the one that serves: a view that it still
+      // wrote would have a version that readers then see go back.
+      serving.positions.retire();
+      serveGeneration(databaseDir, number);
+    });
+  } finally {
+    serving.close();
+  }
+}
+
+/** Switches to a generation that is there, such as the one before a rebuild, after it has caught up. */
+export async function switchBack(
+  databaseDir: string,
+  number: number,
+  source: Source,
+  decode: Decode,
+): Promise<void> {
+  const found = listGenerations(databaseDir).find((generation) => generation.number === number);
+  if (!found) throw new Error(`there is no generation ${number}`);
+  if (found.serving) throw new Error(`generation ${number} serves already`);
+  const serving = openStore(generationFile(databaseDir, servingGeneration(databaseDir)));
+  const store = openStore(generationFile(databaseDir, number));
+  store.positions.revive();
+  const growing = follow(store, serving, source, decode);
+  try {
+    await switchTo(databaseDir, number, growing, () => undefined);
+  } catch (error) {
+    await growing.close().catch(() => undefined);
+    throw error;
+  } finally {
+    serving.close();
+  }
+}
