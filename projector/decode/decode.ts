@@ -1,8 +1,9 @@
-import { type Event, SCHEMA_VERSION, TOPICS, topicOf } from "../../shared/events/catalogue.ts";
+import { type Event, TOPICS, topicOf } from "../../shared/events/catalogue.ts";
 import type { SourceRecord } from "../source/source.ts";
 import { cloudEventEnvelope, isCloudEvent } from "./cloud-events.ts";
 import { DecodeError } from "./decode-error.ts";
 import { checkJson, parseJson } from "./json.ts";
+import { UPCASTERS, type Upcasters, upcast } from "./upcast.ts";
 import { validateEvent } from "./validate.ts";
 import { webhookEvents } from "./webhook.ts";
 
@@ -18,6 +19,8 @@ interface DecodeOptions {
   readonly maxEventBytes: number;
   /** The workspace of webhook bodies that name none; undefined = such bodies are refused. */
   readonly webhookWorkspaceId: string | undefined;
+  /** Absent = the catalogue's. */
+  readonly upcasters?: Upcasters;
 }
 
 const ERASING_TOPICS: ReadonlySet<string> = new Set([TOPICS.lead, TOPICS.webhook]);
@@ -27,7 +30,11 @@ const KNOWN_TOPICS: ReadonlySet<string> = new Set(Object.values(TOPICS));
  * Makes the function that turns a record into events (design.md section 3). It never throws anything but
  * DecodeError for a bad record.
  */
-export function createDecoder({ maxEventBytes, webhookWorkspaceId }: DecodeOptions): Decode {
+export function createDecoder({
+  maxEventBytes,
+  webhookWorkspaceId,
+  upcasters = UPCASTERS,
+}: DecodeOptions): Decode {
   return (record) => {
     if (record.unreadable !== undefined) throw new DecodeError("unreadable", record.unreadable);
     if (!KNOWN_TOPICS.has(record.topic))
@@ -38,7 +45,7 @@ export function createDecoder({ maxEventBytes, webhookWorkspaceId }: DecodeOptio
     const events =
       record.topic === TOPICS.webhook
         ? webhookEvents(record, value, webhookWorkspaceId)
-        : [validateEvent(checkVersion(envelopeOf(record, key, value)))];
+        : [validateEvent(upcast(envelopeOf(record, key, value), upcasters))];
     const leadId = (events[0] as Event).leadId;
     if (key !== null && key !== leadId) {
       throw new DecodeError("key_mismatch", "the record's key and the event's leadId differ");
@@ -77,17 +84,6 @@ function erasedLead(topic: string, key: string | null): string {
 
 const envelopeOf = (record: SourceRecord, key: string | null, value: Record<string, unknown>) =>
   isCloudEvent(record.headers) ? cloudEventEnvelope(record.headers, key, value) : value;
-
-function checkVersion(envelope: Record<string, unknown>): Record<string, unknown> {
-  const version = envelope.schemaVersion;
-  if (typeof version === "number" && version > SCHEMA_VERSION) {
-    throw new DecodeError(
-      "unsupported_version",
-      `schemaVersion ${version} is newer than ${SCHEMA_VERSION}, the newest this program reads; upgrade it, then retry`,
-    );
-  }
-  return envelope;
-}
 
 function checkTopic(topic: string, event: Event): void {
   const owner = topicOf(event.event);

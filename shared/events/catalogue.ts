@@ -19,9 +19,6 @@ const data = { ...leadEvents, ...checklistEvents, ...documentEvents, ...actionLo
 
 export type EventType = keyof typeof data;
 
-/** The newest version of the events' payloads this program reads; an absent schemaVersion means 1. */
-export const SCHEMA_VERSION = 1;
-
 const envelope = {
   id: Schema.String.check(Schema.isMinLength(1)),
   schemaVersion: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))),

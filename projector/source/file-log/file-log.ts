@@ -34,6 +34,8 @@ export function createFileLog(folder: string, { follow = true } = {}): Source {
         } catch (error) {
           if (!(error instanceof FencedError)) throw error;
           sink.reset();
+          // Room for what the fence may stand for: another generation serves, and this run is to end.
+          await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
         }
       }
     },
