@@ -19,18 +19,22 @@ export interface ViewState {
 export function assembleView({ part, logs, matchingLeads }: ViewState): AssembledView {
   const body = createBody();
   const links = resolveLinks(part);
-  body.text(`{"lead":${renderLead(part)},"status":"${leadStatus(part)}","checklistItems":`);
-  writeChecklist(body, part, links);
-  body.text(',"documents":');
-  writeDocuments(body, part, links);
-  body.text(',"actionLogs":');
-  writeActionLogs(body, part, logs);
-  body.text(`,"matchingLeads":${renderMatchingLeads(part, matchingLeads)},"lastAction":`);
-  writeLastAction(body, part, logs);
-  body.text(',"nextFollowUp":');
-  writeLog(body, part, logs.nextFollowUp());
-  body.text(',"nextDraft":');
-  writeLog(body, part, logs.nextDraft());
+  const status = leadStatus(part);
+  const section = (name: string, write: () => void) => {
+    body.text(`,"${name}":`);
+    write();
+    body.endSection();
+  };
+  body.text(`{"lead":${renderLead(part)}`);
+  body.endSection();
+  section("status", () => body.text(`"${status}"`));
+  section("checklistItems", () => writeChecklist(body, part, links));
+  section("documents", () => writeDocuments(body, part, links));
+  section("actionLogs", () => writeActionLogs(body, part, logs));
+  section("matchingLeads", () => body.text(renderMatchingLeads(part, matchingLeads)));
+  section("lastAction", () => writeLastAction(body, part, logs));
+  section("nextFollowUp", () => writeLog(body, part, logs.nextFollowUp()));
+  section("nextDraft", () => writeLog(body, part, logs.nextDraft()));
   body.text("}");
-  return body.finish();
+  return { ...body.finish(), status };
 }

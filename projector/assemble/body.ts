@@ -4,6 +4,9 @@ import type { UrlSlot } from "../../shared/view/row.ts";
 export interface AssembledView {
   readonly body: Buffer;
   readonly urlSlots: readonly UrlSlot[];
+  /** The byte behind each field of the view, in the view's order. */
+  readonly sectionEnds: readonly number[];
+  readonly status: string;
 }
 
 /** Collects a view's JSON text from front to back. */
@@ -11,11 +14,20 @@ export interface BodyBuilder {
   text(text: string): void;
   /** Leaves room for a document's URL; one without an object in the store has none: null. */
   url(storageKey: string | null | undefined): void;
-  finish(): AssembledView;
+  /** Notes that a field of the view ends here. */
+  endSection(): void;
+  finish(): Omit<AssembledView, "status">;
+}
+
+/** A piece of the text, and what comes behind it. */
+interface Piece {
+  readonly text: string;
+  /** The object whose URL goes here; null where a section ends. */
+  readonly storageKey: string | null;
 }
 
 export function createBody(): BodyBuilder {
-  const done: { readonly text: string; readonly storageKey: string }[] = [];
+  const pieces: Piece[] = [];
   let open = "";
   return {
     text(text) {
@@ -26,18 +38,25 @@ export function createBody(): BodyBuilder {
         open += "null";
         return;
       }
-      done.push({ text: `${open}"`, storageKey });
+      pieces.push({ text: `${open}"`, storageKey });
       open = '"';
     },
+    endSection() {
+      pieces.push({ text: open, storageKey: null });
+      open = "";
+    },
     finish() {
+      const urlSlots: UrlSlot[] = [];
+      const sectionEnds: number[] = [];
       let offset = 0;
       let all = "";
-      const urlSlots = done.map(({ text, storageKey }): UrlSlot => {
+      for (const { text, storageKey } of pieces) {
         offset += Buffer.byteLength(text);
         all += text;
-        return [offset, storageKey];
-      });
-      return { body: Buffer.from(all + open), urlSlots };
+        if (storageKey === null) sectionEnds.push(offset);
+        else urlSlots.push([offset, storageKey]);
+      }
+      return { body: Buffer.from(all + open), urlSlots, sectionEnds };
     },
   };
 }

@@ -1,9 +1,8 @@
 import { existsSync, renameSync, rmSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Decode } from "../decode/decode.ts";
 import { createProjection } from "../projection.ts";
 import { createFileLog } from "../source/file-log/file-log.ts";
-import { type Batch, type Position, type Sink, type Source, SourceError } from "../source/source.ts";
+import { type Batch, type Sink, type Source, SourceError } from "../source/source.ts";
 import { assembleStored } from "../store/commit.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { createHeldBackSink, type HeldBackSink } from "./held-back-sink.ts";
@@ -29,7 +28,8 @@ export interface Building {
 export interface Growing {
   readonly store: Store;
   /**
-   * Waits until the new generation stands at the serving one's positions.
+   * Waits until the new generation stands where the serving one stood at the call: where the serving one is locked
+   * against commits, where it stands.
    * @throws SourceError where the history ends before them
    */
   catchUp(): Promise<void>;
@@ -169,16 +169,9 @@ export function follow(store: Store, serving: Store, source: Source, decode: Dec
   return {
     store,
     async catchUp() {
-      for (;;) {
-        const aim: readonly Position[] = serving.positions.all();
-        sink.raise(aim);
-        await Promise.race([
-          sink.reached(),
-          running.then(() => Promise.reject(new SourceError("the log's reader ended"))),
-        ]);
-        if (JSON.stringify(serving.positions.all()) === JSON.stringify(aim)) return;
-        await delay(1);
-      }
+      sink.raise(serving.positions.all());
+      const ended = running.then(() => Promise.reject(new SourceError("the log's reader ended too early")));
+      await Promise.race([sink.reached(), ended]);
     },
     async close() {
       clearInterval(raising);

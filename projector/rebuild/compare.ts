@@ -14,13 +14,20 @@ interface Candidate {
   readonly same: number;
 }
 
+export interface Reconciler {
+  reconcile(): void;
+  /** Takes over the serving generation's outbox, behind which stand only the views whose bytes differ. */
+  takeOverChanges(): void;
+  close(): void;
+}
+
 /**
  * Gives every view of a new generation its version (design.md section 8): the serving one's where the bytes are the
  * same, one more where they differ; so no reader sees a version go back. Done again, it looks only at what changed on
  * either side since, which is quick enough to be done under the serving generation's lock.
  * @param serving the serving generation's file
  */
-export function createReconciler(db: Connection, serving: string): { reconcile(): void; close(): void } {
+export function createReconciler(db: Connection, serving: string): Reconciler {
   db.prepare("ATTACH ? AS serving").run(serving);
   db.exec(
     "CREATE TEMP TABLE reconciled (lead_id TEXT PRIMARY KEY, theirs INTEGER, mine INTEGER) WITHOUT ROWID",
@@ -42,6 +49,28 @@ export function createReconciler(db: Connection, serving: string): { reconcile()
         setVersion.run(version, leadId);
         note.run(leadId, theirs, version);
       }
+    }),
+    takeOverChanges: db.transaction(() => {
+      // A subscriber that read the serving outbox up to some number goes on from there; a rebuild does not flood it.
+      db.exec(`DELETE FROM main.change; DELETE FROM main.relay;
+        INSERT INTO main.change SELECT * FROM serving.change;
+        INSERT INTO main.relay SELECT * FROM serving.relay;
+        INSERT INTO main.sqlite_sequence (name, seq)
+          SELECT 'change', 0 WHERE NOT EXISTS (SELECT 1 FROM main.sqlite_sequence WHERE name = 'change');
+        UPDATE main.sqlite_sequence SET seq = (SELECT coalesce(max(seq), 0) FROM serving.sqlite_sequence
+          WHERE name = 'change') WHERE name = 'change';
+        CREATE TEMP TABLE differing AS
+          SELECT m.lead_id, m.workspace_id, m.version, json_extract(CAST(m.body AS TEXT), '$.status') AS status
+          FROM main.lead_view m LEFT JOIN temp.reconciled r ON r.lead_id = m.lead_id
+          WHERE r.lead_id IS NULL OR r.mine <> r.theirs;
+        DELETE FROM main.change WHERE lead_id IN (SELECT lead_id FROM temp.differing);
+        INSERT INTO main.change (lead_id, workspace_id, version, status, section_seqs, section_ends)
+          SELECT lead_id, workspace_id, version, status, '[]', '[]' FROM temp.differing;
+        INSERT INTO main.change (lead_id, workspace_id, version, status, section_seqs, section_ends)
+          SELECT s.lead_id, s.workspace_id, s.version + 1, NULL, '[]', '[]' FROM serving.lead_view s
+          WHERE NOT EXISTS (SELECT 1 FROM main.lead_view m WHERE m.lead_id = s.lead_id)
+          ON CONFLICT (lead_id) DO UPDATE SET seq = excluded.seq, version = excluded.version, status = NULL;
+        DROP TABLE temp.differing`);
     }),
     close: () => void db.exec("DROP TABLE temp.reconciled; DETACH serving"),
   };

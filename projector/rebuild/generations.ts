@@ -109,6 +109,7 @@ export async function switchTo(
     await serving.transactionAsync(async () => {
       await growing.catchUp();
       reconciler.reconcile();
+      reconciler.takeOverChanges();
       reconciler.close();
       await growing.close();
       place();

@@ -1,5 +1,6 @@
 import type { ActionLogReader } from "../assemble/action-logs.ts";
 import { assembleView } from "../assemble/assemble.ts";
+import type { AssembledView } from "../assemble/body.ts";
 import { type Identity, identityOf, sameIdentity } from "../fold/identity.ts";
 import type { LeadPart } from "../fold/lead-part.ts";
 import type { PendingLead } from "../pending-leads.ts";
@@ -73,7 +74,7 @@ export function assembleStored(store: Store, leadIds: readonly string[]): void {
   store.transaction(() => {
     for (const leadId of leadIds) {
       const lead = loadShown(store, leadId);
-      if (lead) writeView(store, { ...lead, isFirst: true });
+      if (lead) store.views.load(leadId, lead.part.workspaceId, assembled(store, lead));
     }
   });
 }
@@ -143,11 +144,10 @@ function loadShown(store: Store, leadId: string): Shown | undefined {
   return { part, identity, logs: store.actionLogs.reader(no), isFirst: false };
 }
 
-function writeView(store: Store, { part, identity, logs, isFirst }: Shown): void {
-  const view = assembleView({
-    part,
-    logs,
-    matchingLeads: store.matching.matchingLeads(part.workspaceId, identity),
-  });
-  store.views.write(part.leadId, part.workspaceId, view, isFirst);
+function writeView(store: Store, shown: Shown): void {
+  const { leadId, workspaceId } = shown.part;
+  store.views.write(leadId, workspaceId, assembled(store, shown), shown.isFirst);
 }
+
+const assembled = (store: Store, { part, identity, logs }: Shown): AssembledView =>
+  assembleView({ part, logs, matchingLeads: store.matching.matchingLeads(part.workspaceId, identity) });

@@ -1,5 +1,6 @@
 import { type Connection, openWriter } from "../../shared/sqlite.ts";
 import { createActionLogs } from "./action-logs.ts";
+import { createChanges } from "./changes.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import { createLeads } from "./leads.ts";
 import { createMatching } from "./matching.ts";
@@ -14,6 +15,7 @@ export interface Store {
   readonly actionLogs: ReturnType<typeof createActionLogs>;
   readonly matching: ReturnType<typeof createMatching>;
   readonly views: ReturnType<typeof createViews>;
+  readonly changes: ReturnType<typeof createChanges>;
   readonly positions: ReturnType<typeof createPositions>;
   readonly deadLetters: ReturnType<typeof createDeadLetters>;
   /** Runs the work in one write transaction: all of it is stored, or nothing. */
@@ -27,13 +29,15 @@ export interface Store {
 export function openStore(file: string): Store {
   const db = openWriter(file);
   migrate(db);
+  const changes = createChanges(db);
   const transact = db.transaction((work: () => void) => work());
   return {
     db,
     leads: createLeads(db),
     actionLogs: createActionLogs(db),
     matching: createMatching(db),
-    views: createViews(db),
+    views: createViews(db, changes),
+    changes,
     positions: createPositions(db),
     deadLetters: createDeadLetters(db),
     transaction: (work) => transact.immediate(work),

@@ -53,7 +53,13 @@ try {
   const topics = [...kafka.topics.values(), kafka.deadLetterTopic];
   await admin.createTopics({
     waitForLeaders: true,
-    topics: topics.map((topic) => ({ topic, numPartitions: PARTITIONS, replicationFactor: 1 })),
+    topics: topics.map((topic) => ({
+      topic,
+      numPartitions: PARTITIONS,
+      replicationFactor: 1,
+      // The generated records are older than the broker's default retention.
+      configEntries: [{ name: "retention.ms", value: "-1" }],
+    })),
   });
   await admin.disconnect();
   const producer = client.producer();

@@ -41,7 +41,12 @@ export async function openCluster(config: KafkaConfig, partitions = 2) {
   const create = (names: readonly string[], numPartitions = partitions) =>
     admin.createTopics({
       waitForLeaders: true,
-      topics: names.map((topic) => ({ topic, numPartitions, replicationFactor: 1 })),
+      topics: names.map((topic) => ({
+        topic,
+        numPartitions,
+        replicationFactor: 1,
+        configEntries: [{ name: "retention.ms", value: "-1" }],
+      })),
     });
   await create([...config.topics.values(), config.deadLetterTopic]);
   const producer: Producer = kafka.producer({ allowAutoTopicCreation: false });

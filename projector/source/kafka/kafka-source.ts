@@ -18,6 +18,11 @@ const GROUP_NOTE_MS = 1_000;
  * transaction, or control records, of which kafkajs makes no batch.
  */
 const COMMIT_WAIT_MS = 100;
+/**
+ * Milliseconds between two comparisons of the positions with what the broker holds. Where retention overtakes a reader,
+ * kafkajs goes on at the partition's end by itself, and with nothing new there, nothing would tell.
+ */
+const CHECK_MS = 10_000;
 
 /**
  * Kafka as the event log (design.md section 4). The positions are the sink's; the consumer group decides who reads
@@ -69,6 +74,7 @@ async function consume(
     retry: { retries: 5, restartOnFailure: async () => false },
   });
   const ended = Promise.withResolvers<void>();
+  let checking: NodeJS.Timeout | undefined;
   const onAbort = () => ended.resolve();
   signal.addEventListener("abort", onAbort, { once: true });
   try {
@@ -80,6 +86,7 @@ async function consume(
     consumer.on("consumer.crash", ({ payload }) => ended.reject(payload.error));
     consumer.on("consumer.group_join", ({ payload }) => reader.assigned(payload.memberAssignment));
     consumer.on("consumer.start_batch_process", ({ payload }) => reader.passedOver(payload));
+    checking = setInterval(() => void reader.check(), CHECK_MS);
     await consumer.run({ autoCommit: false, eachBatchAutoResolve: true, eachBatch: reader.eachBatch });
     try {
       await ended.promise;
@@ -89,6 +96,7 @@ async function consume(
     }
   } finally {
     signal.removeEventListener("abort", onAbort);
+    clearInterval(checking);
     ended.promise.catch(() => undefined);
     await consumer.disconnect().catch(() => undefined);
     if (config.temporaryGroup) await admin.deleteGroups([config.groupId]).catch(() => undefined);
@@ -269,6 +277,11 @@ function createReader({ admin, consumer, config, sink, log, onBatch, fail }: Rea
       passing.catch(fail);
     },
     eachBatch: (payload: EachBatchPayload): Promise<void> => inTurn(() => fold(payload)),
+    /** Looks whether the broker still holds what comes next; that it can't be asked just now is the consumer's to tell. */
+    check: (): Promise<void> =>
+      inTurn(check).catch((error) =>
+        log.debug({ error: error.message }, "positions not compared with the broker's"),
+      ),
     stop(): void {
       failed = true;
       clearTimeout(idle);
