@@ -1,10 +1,12 @@
 import Fastify, { type FastifyInstance, LogController } from "fastify";
 import type { Logger } from "../shared/log.ts";
+import { createChangeFeed } from "./change-feed.ts";
 import type { Keys } from "./keys.ts";
 import { authenticate } from "./plugins/authenticate.ts";
 import { problems } from "./plugins/problems.ts";
 import type { Presigner } from "./presign.ts";
 import { PROBLEM_TYPE, problem } from "./problem.ts";
+import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { leadRoute } from "./routes/lead.ts";
 import type { Views } from "./views.ts";
@@ -32,11 +34,15 @@ export function createServer({ views, keys, presigner, log }: ServerParts): Fast
       },
     },
   }) as unknown as FastifyInstance;
+  const feed = createChangeFeed(views);
+  // Streams never end by themselves: a server that closes ends them first.
+  server.addHook("preClose", async () => feed.close());
   problems(server);
   healthRoutes(server, views);
   server.register(async (guarded) => {
     authenticate(guarded, keys);
     leadRoute(guarded, views, presigner);
+    eventRoutes(guarded, views, feed, keys);
   });
   return server;
 }

@@ -1,5 +1,6 @@
 import { followServing, viewFile } from "../shared/generation.ts";
 import { type Connection, openReader } from "../shared/sqlite.ts";
+import { type ChangeRow, SELECT_CHANGES, SELECT_WORKSPACE_CHANGES } from "../shared/view/change.ts";
 import { DATABASE_VERSION, type LeadViewRow, SELECT_LEAD_VIEW } from "../shared/view/row.ts";
 
 /** The view database can't be read now: it is not there yet, or of another schema version. */
@@ -13,6 +14,10 @@ export interface Views {
   read(leadId: string): LeadViewRow | undefined;
   /** Drawn once per database file; part of every ETag. @throws ViewsUnavailable */
   epoch(): string;
+  /** The number of the latest change of any lead. @throws ViewsUnavailable */
+  lastChange(): number;
+  /** Changes behind a number, in order, at most so many; of one workspace, or of all. @throws ViewsUnavailable */
+  changes(after: number, most: number, workspaceId?: string): ChangeRow[];
   close(): void;
 }
 
@@ -34,6 +39,11 @@ export function openViews(databaseDir: string): Views {
   return {
     read: (leadId) => opened().select.get(leadId),
     epoch: () => opened().epoch,
+    lastChange: () => opened().lastChange.get() as number,
+    changes: (after, most, workspaceId) =>
+      workspaceId === undefined
+        ? opened().changes.all(after, most)
+        : opened().workspaceChanges.all(workspaceId, after, most),
     close() {
       stopFollowing();
       open?.db.close();
@@ -53,7 +63,14 @@ function openChecked(file: string) {
       .prepare<[], string>("SELECT value FROM meta WHERE name = 'epoch'")
       .pluck()
       .get() as string;
-    return { db, epoch, select: db.prepare<[string], LeadViewRow>(SELECT_LEAD_VIEW) };
+    return {
+      db,
+      epoch,
+      select: db.prepare<[string], LeadViewRow>(SELECT_LEAD_VIEW),
+      lastChange: db.prepare<[], number>("SELECT coalesce(max(seq), 0) FROM change").pluck(),
+      changes: db.prepare<[number, number], ChangeRow>(SELECT_CHANGES),
+      workspaceChanges: db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES),
+    };
   } catch (cause) {
     db?.close();
     throw new ViewsUnavailable(`the view database can't be read: ${(cause as Error).message}`);

@@ -6,6 +6,7 @@ import { createLog, type Logger } from "../shared/log.ts";
 import { createDecoder } from "./decode/decode.ts";
 import { createProjection } from "./projection.ts";
 import { publishDeadLetters } from "./publish/dead-letter-topic.ts";
+import { publishViews } from "./publish/view-topic.ts";
 import { runProjection } from "./run.ts";
 import { openSource } from "./source/open-source.ts";
 import { startCheckpointer } from "./store/checkpointer.ts";
@@ -38,9 +39,12 @@ async function projectGeneration(config: Config, log: Logger, signal: AbortSigna
     const { kafka, eventLogDir } = config;
     const positions = projection.positions().length;
     log.info({ eventLog: kafka?.brokers ?? eventLogDir, file, positions }, "projector started");
-    const publishing = kafka && publishDeadLetters(kafka, store, log, untilEnd);
+    const publishing = kafka && [
+      publishDeadLetters(kafka, store, log, untilEnd),
+      publishViews(kafka, store, log, untilEnd),
+    ];
     await runProjection({ source: openSource(config, log), projection, log, signal: untilEnd });
-    await publishing;
+    await Promise.all(publishing ?? []);
   } finally {
     ending.abort();
     stopFollowing();

@@ -41,6 +41,7 @@ export const kafkaEnvironment = {
   KAFKA_TOPIC_ACTION_LOG: optional(TopicName),
   KAFKA_TOPIC_WEBHOOK: optional(TopicName),
   KAFKA_TOPIC_DEAD_LETTER: optional(TopicName),
+  KAFKA_TOPIC_LEAD_VIEW: optional(TopicName),
 };
 
 const KafkaEnvironment = Schema.Struct(kafkaEnvironment);
@@ -66,6 +67,8 @@ export interface KafkaConfig {
   /** The broker's name of each event topic, by the catalogue's name. */
   readonly topics: ReadonlyMap<string, string>;
   readonly deadLetterTopic: string;
+  /** The compacted topic of the views. */
+  readonly leadViewTopic: string;
 }
 
 /**
@@ -83,7 +86,8 @@ export function kafkaConfig(settings: KafkaSettings): KafkaConfig | undefined {
     [TOPICS.webhook, settings.KAFKA_TOPIC_WEBHOOK ?? TOPICS.webhook],
   ];
   const deadLetterTopic = settings.KAFKA_TOPIC_DEAD_LETTER ?? "omni.lead_view.dead_letter";
-  const all = [...names.map(([, name]) => name), deadLetterTopic];
+  const leadViewTopic = settings.KAFKA_TOPIC_LEAD_VIEW ?? "omni.lead_view";
+  const all = [...names.map(([, name]) => name), deadLetterTopic, leadViewTopic];
   if (new Set(all).size < all.length) throw new Error("each KAFKA_TOPIC_* needs a topic of its own");
   if (KAFKA_TLS !== "true" && KAFKA_TLS_CA_FILE !== undefined) {
     throw new Error("KAFKA_TLS_CA_FILE needs KAFKA_TLS=true");
@@ -97,6 +101,7 @@ export function kafkaConfig(settings: KafkaSettings): KafkaConfig | undefined {
     sasl: saslOf(settings),
     topics: new Map(names),
     deadLetterTopic,
+    leadViewTopic,
   };
 }
 

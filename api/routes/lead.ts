@@ -14,8 +14,7 @@ interface LeadRequest {
 export function leadRoute(server: FastifyInstance, views: Views, presigner: Presigner): void {
   server.get<LeadRequest>("/api/v1/leads/:leadId", (request, reply) => {
     const { leadId } = request.params;
-    if (!ID.test(leadId))
-      throw new ProblemError(400, "A lead id has 1 to 200 characters, none of them a control character.");
+    requireLeadId(leadId);
     const row = views.read(leadId);
     // One answer for an unknown, an erased and another workspace's lead: a key learns nothing of others' leads.
     if (row === undefined || row.workspaceId !== request.workspaceId)
@@ -29,6 +28,12 @@ export function leadRoute(server: FastifyInstance, views: Views, presigner: Pres
     const body = bodyWithUrls(row.body, row.urlSlots, presigner);
     return body instanceof Promise ? body : reply.send(body);
   });
+}
+
+/** @throws ProblemError 400 for what can't be an id (design.md section 7) */
+export function requireLeadId(leadId: string): void {
+  if (ID.test(leadId)) return;
+  throw new ProblemError(400, "A lead id has 1 to 200 characters, none of them a control character.");
 }
 
 /** RFC 9110, If-None-Match: a list of tags compared weakly, or `*`. */

@@ -50,7 +50,7 @@ try {
   const client = createKafka(kafka, silent);
   const admin = client.admin();
   await admin.connect();
-  const topics = [...kafka.topics.values(), kafka.deadLetterTopic];
+  const topics = [...kafka.topics.values(), kafka.deadLetterTopic, kafka.leadViewTopic];
   await admin.createTopics({
     waitForLeaders: true,
     topics: topics.map((topic) => ({

@@ -29,6 +29,7 @@ export function testConfig(
     sasl: undefined,
     topics: new Map(Object.values(TOPICS).map((topic) => [topic, `${topic}-${own}`])),
     deadLetterTopic: `dead-${own}`,
+    leadViewTopic: `views-${own}`,
     ...more,
   };
 }
@@ -48,7 +49,7 @@ export async function openCluster(config: KafkaConfig, partitions = 2) {
         configEntries: [{ name: "retention.ms", value: "-1" }],
       })),
     });
-  await create([...config.topics.values(), config.deadLetterTopic]);
+  await create([...config.topics.values(), config.deadLetterTopic, config.leadViewTopic]);
   const producer: Producer = kafka.producer({ allowAutoTopicCreation: false });
   await producer.connect();
   return {

@@ -21,6 +21,7 @@ describe.skipIf(inject("brokers") === "")("topics, produce and archive", () => {
       ...process.env,
       KAFKA_BROKERS: config.brokers.join(","),
       KAFKA_TOPIC_DEAD_LETTER: config.deadLetterTopic,
+      KAFKA_TOPIC_LEAD_VIEW: config.leadViewTopic,
       ...Object.fromEntries(
         [...config.topics].map(([topic, name]) => [`KAFKA_TOPIC_${topic.slice(5).toUpperCase()}`, name]),
       ),
@@ -43,6 +44,7 @@ describe.skipIf(inject("brokers") === "")("topics, produce and archive", () => {
       ...config,
       topics: new Map(),
       deadLetterTopic: `${config.deadLetterTopic}-2`,
+      leadViewTopic: `${config.leadViewTopic}-2`,
     });
     const { record } = createSpeaker();
     const generated = [...generateHistory({ leads: 100, seed: 5, records: 2_000 })].map(

@@ -43,12 +43,19 @@ if (!(Number.isInteger(partitions) && partitions > 0 && Number.isInteger(replica
     replicationFactor: replication,
     configEntries: [{ name: "retention.ms", value: FOREVER }],
   };
+  const views = {
+    topic: config.leadViewTopic,
+    numPartitions: partitions,
+    replicationFactor: replication,
+    configEntries: [{ name: "cleanup.policy", value: "compact" }],
+  };
+  const all = [...events, letters, views];
   try {
     await admin.connect();
     const existing = new Set(await admin.listTopics());
-    const missing = [...events, letters].filter(({ topic }) => !existing.has(topic));
+    const missing = all.filter(({ topic }) => !existing.has(topic));
     if (missing.length > 0) await admin.createTopics({ topics: missing, waitForLeaders: true });
-    for (const { topic } of [...events, letters]) {
+    for (const { topic } of all) {
       console.log(`${existing.has(topic) ? "exists " : "created"}  ${topic}`);
     }
   } catch (error) {

@@ -131,7 +131,7 @@ async function prepare(config: KafkaConfig): Promise<Producer> {
   const kafka = createKafka(config, silent);
   const admin = kafka.admin();
   await admin.connect();
-  const topics = [...config.topics.values(), config.deadLetterTopic];
+  const topics = [...config.topics.values(), config.deadLetterTopic, config.leadViewTopic];
   await admin.createTopics({
     waitForLeaders: true,
     topics: topics.map((topic) => ({

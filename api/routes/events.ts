@@ -1,0 +1,67 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { SECTIONS } from "../../shared/view/change.ts";
+import { Status } from "../../shared/view/lead-view.ts";
+import type { ChangeFeed, Subscription } from "../change-feed.ts";
+import type { Keys } from "../keys.ts";
+import { ProblemError } from "../problem.ts";
+import type { Views } from "../views.ts";
+import { requireLeadId } from "./lead.ts";
+
+interface EventsRequest {
+  Params: { readonly leadId: string };
+  Querystring: { readonly status?: string; readonly changed?: string };
+}
+
+/**
+ * GET /api/v1/leads/:leadId/events and GET /api/v1/lead-views/events: changed views as Server-Sent Events, resumed
+ * behind `Last-Event-ID` (design.md section 9). The same keys and the same answers for others' leads as the read.
+ */
+export function eventRoutes(server: FastifyInstance, views: Views, feed: ChangeFeed, keys: Keys): void {
+  const options = { exposeHeadRoute: false };
+  server.get<EventsRequest>("/api/v1/leads/:leadId/events", options, async (request, reply) => {
+    const { leadId } = request.params;
+    requireLeadId(leadId);
+    if (views.read(leadId)?.workspaceId !== request.workspaceId) throw new ProblemError(404, "No such lead.");
+    await stream(request, reply, { leadId, status: undefined, sections: [] });
+  });
+  server.get<EventsRequest>("/api/v1/lead-views/events", options, async (request, reply) => {
+    const { status, changed } = request.query;
+    if (status !== undefined && !STATUSES.includes(status)) {
+      throw new ProblemError(400, `status must be one of ${STATUSES.join(", ")}.`);
+    }
+    const sections = changed === undefined ? [] : changed.split(",");
+    if (!sections.every((section) => (SECTIONS as readonly string[]).includes(section))) {
+      throw new ProblemError(400, `changed must name fields of the view: ${SECTIONS.join(", ")}.`);
+    }
+    await stream(request, reply, { leadId: undefined, status, sections });
+  });
+
+  async function stream(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    what: Pick<Subscription, "leadId" | "status" | "sections">,
+  ): Promise<void> {
+    const after = lastEventId(request);
+    const { workspaceId } = request;
+    const key = request.headers["x-api-key"] as string;
+    // Before the first byte: an unreadable database is a problem, not a broken stream.
+    views.lastChange();
+    reply.hijack();
+    reply.raw.writeHead(200, {
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "private, no-store",
+      "x-accel-buffering": "no",
+    });
+    const isAllowed = () => keys.workspaceOf(key) === workspaceId;
+    await feed.subscribe({ workspaceId, ...what, after, isAllowed }, reply.raw);
+  }
+}
+
+const STATUSES: readonly string[] = Status.literals;
+
+function lastEventId(request: FastifyRequest): number | undefined {
+  const given = request.headers["last-event-id"];
+  if (given === undefined) return undefined;
+  if (typeof given === "string" && /^\d{1,15}$/.test(given)) return Number(given);
+  throw new ProblemError(400, "Last-Event-ID must be the id of an event of this stream.");
+}
