@@ -1,35 +1,44 @@
+import cluster from "node:cluster";
 import { mkdirSync } from "node:fs";
 import { keysFile, readConfig } from "../shared/config.ts";
 import { openKeys } from "../shared/keys.ts";
 import { createLog } from "../shared/log.ts";
-import { openKeysReader } from "./keys.ts";
-import { createPresigner } from "./presign.ts";
-import { createServer } from "./server.ts";
-import { openViews } from "./views.ts";
+import { CANNOT_SERVE, serve } from "./serve.ts";
 
 const config = readConfig(process.env);
 const log = createLog("api", config.logLevel);
 
-mkdirSync(config.databaseDir, { recursive: true });
-openKeys(keysFile(config)).close();
-const views = openViews(config.databaseDir);
-const keys = openKeysReader(keysFile(config));
-const server = createServer({ views, keys, presigner: createPresigner(config.s3), log });
+if (cluster.isPrimary) {
+  mkdirSync(config.databaseDir, { recursive: true });
+  openKeys(keysFile(config)).close();
+}
 
-const stop = async () => {
-  await server.close();
-  keys.close();
-  views.close();
-  log.info("api stopped");
-};
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stop());
+if (!cluster.isPrimary || config.apiWorkers === 1) {
+  const stop = await serve(config, log);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stop?.());
+} else {
+  startWorkers(config.apiWorkers);
+}
 
-try {
-  await server.listen({ host: config.host, port: config.port });
-} catch (error) {
-  const taken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
-  const reason = taken ? `port ${config.port} is taken; set PORT to a free one` : (error as Error).message;
-  log.fatal({ error: reason }, "api can't listen");
-  process.exitCode = 1;
-  await stop();
+/** One process a worker, each with connections of its own and nothing to agree on; one that dies is replaced. */
+function startWorkers(workers: number): void {
+  let stopping = false;
+  for (let worker = 0; worker < workers; worker++) cluster.fork();
+  cluster.on("exit", (worker, code) => {
+    if (stopping) return;
+    if (code === CANNOT_SERVE) {
+      // What keeps one from serving keeps all: said once, by it.
+      stopping = true;
+      process.exitCode = 1;
+      for (const other of Object.values(cluster.workers ?? {})) other?.kill();
+      return;
+    }
+    log.error({ pid: worker.process.pid, code }, "an api worker died; starting another one");
+    cluster.fork();
+  });
+  const stop = () => {
+    stopping = true;
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill("SIGTERM");
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
 }

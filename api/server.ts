@@ -1,6 +1,8 @@
+import { createServer as createHttpServer } from "node:http";
 import Fastify, { type FastifyInstance, LogController } from "fastify";
 import type { Logger } from "../shared/log.ts";
 import { createChangeFeed } from "./change-feed.ts";
+import { createFastLane } from "./fast-lane.ts";
 import type { Keys } from "./keys.ts";
 import { authenticate } from "./plugins/authenticate.ts";
 import { problems } from "./plugins/problems.ts";
@@ -23,7 +25,12 @@ const LONGEST_PARAMETER = 4_096;
 
 /** The HTTP server, not listening yet. */
 export function createServer({ views, keys, presigner, log }: ServerParts): FastifyInstance {
+  const fastLane = createFastLane(views, keys, presigner);
   const server = Fastify({
+    serverFactory: (handler) =>
+      createHttpServer((request, response) => {
+        if (!fastLane(request, response)) handler(request, response);
+      }),
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: {

@@ -1,3 +1,4 @@
+import { LRUCache } from "lru-cache";
 import { followServing, viewFile } from "../shared/generation.ts";
 import { type Connection, openReader } from "../shared/sqlite.ts";
 import { type ChangeRow, SELECT_CHANGES, SELECT_WORKSPACE_CHANGES } from "../shared/view/change.ts";
@@ -8,9 +9,12 @@ export class ViewsUnavailable extends Error {
   override readonly name = "ViewsUnavailable";
 }
 
+/** Bytes of views that each process keeps in memory. */
+const CACHE_BYTES = 256 * 1024 ** 2;
+
 /** The read side of the view database. */
 export interface Views {
-  /** One lead's row, by one read. @throws ViewsUnavailable */
+  /** One lead's row as it is now, by one read. @throws ViewsUnavailable */
   read(leadId: string): LeadViewRow | undefined;
   /** Drawn once per database file; part of every ETag. @throws ViewsUnavailable */
   epoch(): string;
@@ -34,10 +38,10 @@ export function openViews(databaseDir: string): Views {
   const stopFollowing = followServing(databaseDir, () => {
     const old = open;
     open = undefined;
-    old?.db.close();
+    old?.close();
   });
   return {
-    read: (leadId) => opened().select.get(leadId),
+    read: (leadId) => opened().read(leadId),
     epoch: () => opened().epoch,
     lastChange: () => opened().lastChange.get() as number,
     changes: (after, most, workspaceId) =>
@@ -46,7 +50,7 @@ export function openViews(databaseDir: string): Views {
         : opened().workspaceChanges.all(workspaceId, after, most),
     close() {
       stopFollowing();
-      open?.db.close();
+      open?.close();
     },
   };
 }
@@ -63,10 +67,10 @@ function openChecked(file: string) {
       .prepare<[], string>("SELECT value FROM meta WHERE name = 'epoch'")
       .pluck()
       .get() as string;
+    const reader = createRowReader(db);
     return {
-      db,
       epoch,
-      select: db.prepare<[string], LeadViewRow>(SELECT_LEAD_VIEW),
+      ...reader,
       lastChange: db.prepare<[], number>("SELECT coalesce(max(seq), 0) FROM change").pluck(),
       changes: db.prepare<[number, number], ChangeRow>(SELECT_CHANGES),
       workspaceChanges: db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES),
@@ -76,3 +80,48 @@ function openChecked(file: string) {
     throw new ViewsUnavailable(`the view database can't be read: ${(cause as Error).message}`);
   }
 }
+
+/**
+ * Reads rows. Each read asks the database for the lead's version, which its index holds; the body is taken from there
+ * only where this process has not got that version in memory: measured, copying a body out of the database costs more
+ * than all else that a read does.
+ */
+function createRowReader(db: Connection) {
+  const versionOf = db.prepare<[string], number>("SELECT version FROM lead_view WHERE lead_id = ?").pluck();
+  const select = db.prepare<[string], LeadViewRow>(SELECT_LEAD_VIEW);
+  const begin = db.prepare("BEGIN");
+  const commit = db.prepare("COMMIT");
+  const cache = new LRUCache<string, LeadViewRow>({
+    maxSize: CACHE_BYTES,
+    sizeCalculation: ({ body }, leadId) => body.length + leadId.length + OVERHEAD_BYTES,
+  });
+  let ending: NodeJS.Immediate | undefined;
+  const end = () => {
+    ending = undefined;
+    commit.run();
+  };
+  return {
+    read(leadId: string): LeadViewRow | undefined {
+      // Reads of one turn of the event loop share a snapshot, and so the cost of taking it.
+      if (ending === undefined) {
+        begin.run();
+        ending = setImmediate(end);
+      }
+      const version = versionOf.get(leadId);
+      if (version === undefined) return undefined;
+      const known = cache.get(leadId);
+      if (known?.version === version) return known;
+      const row = select.get(leadId) as LeadViewRow;
+      cache.set(leadId, row);
+      return row;
+    },
+    close(): void {
+      clearImmediate(ending);
+      if (ending !== undefined) end();
+      db.close();
+    },
+  };
+}
+
+/** About what a cached row takes beside its body. */
+const OVERHEAD_BYTES = 400;

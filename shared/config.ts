@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Schema } from "@effect/schema";
 import { type KafkaConfig, kafkaConfig, kafkaEnvironment } from "./kafka-config.ts";
@@ -23,6 +24,7 @@ const Environment = Schema.Struct({
   DATABASE_DIR: optional(NonEmpty),
   HOST: optional(NonEmpty),
   PORT: optional(Digits("PORT", 0, 65_535)),
+  API_WORKERS: optional(Digits("API_WORKERS", 1, 256)),
   LOG_LEVEL: optional(Schema.Literals(["fatal", "error", "warn", "info", "debug", "trace", "silent"])),
   WEBHOOK_WORKSPACE_ID: optional(NonEmpty),
   MAX_EVENT_BYTES: optional(Digits("MAX_EVENT_BYTES", 1_024, 268_435_456)),
@@ -48,6 +50,8 @@ export interface Config {
   readonly databaseDir: string;
   readonly host: string;
   readonly port: number;
+  /** Processes that serve the API. */
+  readonly apiWorkers: number;
   readonly logLevel: string;
   /** The workspace of webhook bodies that name none; undefined = such bodies are dead letters. */
   readonly webhookWorkspaceId: string | undefined;
@@ -87,6 +91,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     databaseDir: settings.DATABASE_DIR ?? eventLogDir,
     host: settings.HOST ?? "127.0.0.1",
     port: Number(settings.PORT ?? 3000),
+    apiWorkers: Number(settings.API_WORKERS ?? availableParallelism()),
     logLevel: settings.LOG_LEVEL ?? "info",
     webhookWorkspaceId: settings.WEBHOOK_WORKSPACE_ID,
     maxEventBytes: Number(settings.MAX_EVENT_BYTES ?? 1_048_576),

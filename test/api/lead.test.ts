@@ -179,3 +179,42 @@ test("an unknown address gives 404 as problem details", async () => {
   expect(response.statusCode).toBe(404);
   expect(response.headers["content-type"]).toContain("application/problem+json");
 });
+
+test("over a socket, where plain reads go before the routing, the answers are the same", async () => {
+  withDocument();
+  const address = await api.server.listen({ port: 0, host: "127.0.0.1" });
+  const ask = async (leadId: string, headers: Record<string, string>) => {
+    const answer = await fetch(`${address}/api/v1/leads/${leadId}`, { headers });
+    const own = ["etag", "cache-control", "content-type", "content-length"].map((name) =>
+      answer.headers.get(name),
+    );
+    return { status: answer.status, headers: own, body: await answer.text() };
+  };
+  const injected = async (leadId: string, headers: Record<string, string>) => {
+    const { statusCode, headers: given, body } = await api.get(leadId, headers);
+    const own = ["etag", "cache-control", "content-type", "content-length"].map(
+      (name) => given[name] ?? null,
+    );
+    return { status: statusCode, headers: own.map((value) => (value === null ? null : String(value))), body };
+  };
+  api.projector.foldBatch([
+    speaker.say({ leadId: "lead-2", event: "lead.created", data: { firstName: "Øyvind" } }),
+  ]);
+  const key = { "x-api-key": api.key };
+  const etag = String((await api.get("lead-2")).headers.etag);
+  for (const [leadId, headers] of [
+    ["lead-1", key],
+    ["lead-2", key],
+    ["lead-2", { ...key, "if-none-match": etag }],
+    ["lead-2", { "x-api-key": api.otherKey }],
+    ["nobody", key],
+    ["lead-2", {}],
+    ["lead%2D2", key],
+  ] as [string, Record<string, string>][]) {
+    const decoded = decodeURIComponent(leadId);
+    const first = await ask(leadId, headers);
+    expect(first).toEqual(await injected(decoded, headers));
+    // Once more, now from memory.
+    expect(await ask(leadId, headers)).toEqual(first);
+  }
+});

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { openKeysReader } from "../../api/keys.ts";
 import { createPresigner } from "../../api/presign.ts";
 import { createServer } from "../../api/server.ts";
@@ -32,11 +33,15 @@ export function openApi({ s3, now }: { readonly s3?: S3Config; readonly now?: ()
     server,
     key,
     otherKey,
-    get: (
+    async get(
       leadId: string,
       headers: Record<string, string> = { "x-api-key": key },
       method: "GET" | "HEAD" = "GET",
-    ) => server.inject({ method, url: `/api/v1/leads/${encodeURIComponent(leadId)}`, headers }),
+    ) {
+      // The projector writes in this same turn of the event loop, whose reads share a snapshot.
+      await setImmediate();
+      return server.inject({ method, url: `/api/v1/leads/${encodeURIComponent(leadId)}`, headers });
+    },
     async close() {
       await server.close();
       views.close();
