@@ -7,6 +7,8 @@ import { createDecoder } from "./decode/decode.ts";
 import { createProjection } from "./projection.ts";
 import { publishDeadLetters } from "./publish/dead-letter-topic.ts";
 import { publishViews } from "./publish/view-topic.ts";
+import { deliverWebhooks } from "./publish/webhooks/deliver.ts";
+import { openEndpoints, webhooksFile } from "./publish/webhooks/endpoints.ts";
 import { runProjection } from "./run.ts";
 import { openSource } from "./source/open-source.ts";
 import { startCheckpointer } from "./store/checkpointer.ts";
@@ -33,21 +35,26 @@ async function projectGeneration(config: Config, log: Logger, signal: AbortSigna
   const untilEnd = AbortSignal.any([signal, ending.signal]);
   const stopFollowing = followServing(config.databaseDir, () => ending.abort());
   const store = openStore(file);
+  const endpoints = openEndpoints(webhooksFile(config.databaseDir));
   const stopCheckpointer = startCheckpointer(file);
   try {
     const projection = createProjection(store, createDecoder(config));
     const { kafka, eventLogDir } = config;
     const positions = projection.positions().length;
     log.info({ eventLog: kafka?.brokers ?? eventLogDir, file, positions }, "projector started");
-    const publishing = kafka && [
-      publishDeadLetters(kafka, store, log, untilEnd),
-      publishViews(kafka, store, log, untilEnd),
+    const { webhooksAllowPrivate: allowPrivate } = config;
+    const publishing = [
+      deliverWebhooks({ store, endpoints, log, signal: untilEnd, allowPrivate }),
+      ...(kafka
+        ? [publishDeadLetters(kafka, store, log, untilEnd), publishViews(kafka, store, log, untilEnd)]
+        : []),
     ];
     await runProjection({ source: openSource(config, log), projection, log, signal: untilEnd });
-    await Promise.all(publishing ?? []);
+    await Promise.all(publishing);
   } finally {
     ending.abort();
     stopFollowing();
+    endpoints.close();
     await stopCheckpointer();
     store.close();
   }

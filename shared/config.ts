@@ -27,6 +27,7 @@ const Environment = Schema.Struct({
   API_WORKERS: optional(Digits("API_WORKERS", 1, 256)),
   LOG_LEVEL: optional(Schema.Literals(["fatal", "error", "warn", "info", "debug", "trace", "silent"])),
   WEBHOOK_WORKSPACE_ID: optional(NonEmpty),
+  WEBHOOKS_ALLOW_PRIVATE: optional(Schema.Literals(["true", "false"])),
   MAX_EVENT_BYTES: optional(Digits("MAX_EVENT_BYTES", 1_024, 268_435_456)),
   S3_ENDPOINT: optional(Url),
   S3_REGION: optional(NonEmpty),
@@ -55,6 +56,8 @@ export interface Config {
   readonly logLevel: string;
   /** The workspace of webhook bodies that name none; undefined = such bodies are dead letters. */
   readonly webhookWorkspaceId: string | undefined;
+  /** True where webhooks may be sent to private addresses, and by plain http: for trying out. */
+  readonly webhooksAllowPrivate: boolean;
   /** Bytes; a larger record is a dead letter. */
   readonly maxEventBytes: number;
   /** Undefined = document URLs are signed by the local demo signer. */
@@ -94,6 +97,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     apiWorkers: Number(settings.API_WORKERS ?? availableParallelism()),
     logLevel: settings.LOG_LEVEL ?? "info",
     webhookWorkspaceId: settings.WEBHOOK_WORKSPACE_ID,
+    webhooksAllowPrivate: settings.WEBHOOKS_ALLOW_PRIVATE === "true",
     maxEventBytes: Number(settings.MAX_EVENT_BYTES ?? 1_048_576),
     s3: s3Config(settings),
     kafka,

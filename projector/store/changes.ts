@@ -1,5 +1,10 @@
 import type { Connection } from "../../shared/sqlite.ts";
-import { type ChangeRow, SECTIONS, SELECT_CHANGES } from "../../shared/view/change.ts";
+import {
+  type ChangeRow,
+  SECTIONS,
+  SELECT_CHANGES,
+  SELECT_WORKSPACE_CHANGES,
+} from "../../shared/view/change.ts";
 
 interface Known {
   readonly seqs: string;
@@ -26,6 +31,7 @@ export function createChanges(db: Connection) {
      VALUES (?, ?, ?, ?, ?, ?, ?)`,
   );
   const after = db.prepare<[number, number], ChangeRow>(SELECT_CHANGES);
+  const ofWorkspace = db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES);
   const published = db.prepare<[string], number>("SELECT seq FROM relay WHERE name = ?").pluck();
   const markPublished = db.prepare(
     "INSERT INTO relay VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq",
@@ -64,6 +70,10 @@ export function createChanges(db: Connection) {
       insert.run((last.get() as number) + 1, leadId, workspaceId, version, null, "[]", "[]");
     },
     after: (seq: number, most: number): ChangeRow[] => after.all(seq, most),
+    ofWorkspace: (workspaceId: string, seq: number, most: number): ChangeRow[] =>
+      ofWorkspace.all(workspaceId, seq, most),
+    /** The number of the latest change. */
+    last: (): number => last.get() as number,
     published: (relay: string): number => published.get(relay) ?? 0,
     markPublished: (relay: string, seq: number): void => void markPublished.run(relay, seq),
     waiting: (seq: number): number => waiting.get(seq) as number,
