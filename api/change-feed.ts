@@ -39,6 +39,8 @@ export interface ChangeFeed {
 /** One reader of the outbox for all subscribers of this process. */
 export function createChangeFeed(views: Views): ChangeFeed {
   const live = new Set<Subscriber>();
+  /** The live ones by what they read: a lead's changes concern few of many. */
+  const readers = new Map<string, Set<Subscriber>>();
   let last = 0;
   let timer: NodeJS.Timeout | undefined;
 
@@ -55,11 +57,13 @@ export function createChangeFeed(views: Views): ChangeFeed {
 
   const dispatch = (row: ChangeRow) => {
     let frame: Buffer | undefined;
-    for (const subscriber of live) {
-      if (row.seq <= subscriber.cursor || !concerns(subscriber, row)) continue;
-      subscriber.cursor = row.seq;
-      frame ??= frameOf(row, row.seq - 1);
-      send(subscriber, frame);
+    for (const place of [`lead ${row.leadId}`, `workspace ${row.workspaceId}`]) {
+      for (const subscriber of readers.get(place) ?? []) {
+        if (row.seq <= subscriber.cursor || !concerns(subscriber, row)) continue;
+        subscriber.cursor = row.seq;
+        frame ??= frameOf(row, row.seq - 1);
+        send(subscriber, frame);
+      }
     }
   };
 
@@ -73,8 +77,23 @@ export function createChangeFeed(views: Views): ChangeFeed {
     drop(subscriber);
   };
 
-  const drop = (subscriber: Subscriber) => {
+  const join = (subscriber: Subscriber) => {
+    live.add(subscriber);
+    const place = placeOf(subscriber);
+    const there = readers.get(place) ?? new Set();
+    readers.set(place, there.add(subscriber));
+  };
+
+  const leave = (subscriber: Subscriber) => {
     live.delete(subscriber);
+    const place = placeOf(subscriber);
+    const there = readers.get(place);
+    there?.delete(subscriber);
+    if (there?.size === 0) readers.delete(place);
+  };
+
+  const drop = (subscriber: Subscriber) => {
+    leave(subscriber);
     // What still waits may never be read: the connection is closed, not kept for it.
     subscriber.response.end();
     setTimeout(() => subscriber.response.destroy(), 1_000).unref();
@@ -113,7 +132,7 @@ export function createChangeFeed(views: Views): ChangeFeed {
         cursor: subscription.after ?? views.lastChange(),
       };
       response.on("close", () => {
-        live.delete(subscriber);
+        leave(subscriber);
         if (live.size === 0) {
           clearInterval(timer);
           timer = undefined;
@@ -121,7 +140,7 @@ export function createChangeFeed(views: Views): ChangeFeed {
       });
       response.write(`id: ${subscriber.cursor}\nevent: ready\ndata: {}\n\n`);
       await catchUp(subscriber);
-      if (!response.destroyed) live.add(subscriber);
+      if (!response.destroyed) join(subscriber);
     },
     size: () => live.size,
     close() {
@@ -131,6 +150,9 @@ export function createChangeFeed(views: Views): ChangeFeed {
     },
   };
 }
+
+const placeOf = ({ leadId, workspaceId }: Subscription): string =>
+  leadId === undefined ? `workspace ${workspaceId}` : `lead ${leadId}`;
 
 function readOrNothing(read: () => ChangeRow[]): ChangeRow[] {
   try {

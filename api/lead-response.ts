@@ -10,28 +10,47 @@ export interface LeadResponse {
   readonly body: Buffer | null;
 }
 
-/**
- * The answer of a lead's row: its stored bytes, with URLs spliced in where it has documents; or 304 where the client
- * has them (design.md sections 5 and 7). Ready at once where no URL is still to be signed.
- */
-export function leadResponse(
+/** Makes the answer of a lead's row; ready at once where no URL is still to be signed. */
+export type Respond = (
   row: LeadViewRow,
   ifNoneMatch: string | undefined,
-  views: Views,
-  presigner: Presigner,
-): LeadResponse | Promise<LeadResponse> {
-  const { body, urlSlots, version } = row;
-  const bucket = urlSlots === null ? "" : `-${presigner.bucket().toString(36)}`;
-  const etag = `"${views.epoch()}-${version}${bucket}"`;
-  if (ifNoneMatch !== undefined && matches(ifNoneMatch, etag)) {
-    return { status: 304, headers: ["etag", etag, "cache-control", CACHE], body: null };
-  }
-  if (urlSlots === null) return withBody(body, etag);
-  const spliced = bodyWithUrls(body, urlSlots, presigner);
-  return spliced instanceof Promise
-    ? spliced.then((bytes) => withBody(bytes, etag))
-    : withBody(spliced, etag);
+) => LeadResponse | Promise<LeadResponse>;
+
+/**
+ * Answers with a row's stored bytes, URLs spliced in where it has documents; or 304 where the client has them
+ * (design.md sections 5 and 7). A row that is still in memory keeps its answer, within the time bucket of its URLs.
+ */
+export function createResponder(views: Views, presigner: Presigner): Respond {
+  const finished = new WeakMap<LeadViewRow, Finished>();
+  return (row, ifNoneMatch) => {
+    const bucket = row.urlSlots === null ? 0 : presigner.bucket();
+    const known = finished.get(row);
+    const etag = known?.bucket === bucket ? known.etag : etagOf(row, bucket, views);
+    if (ifNoneMatch !== undefined && matches(ifNoneMatch, etag)) {
+      return { status: 304, headers: ["etag", etag, "cache-control", CACHE], body: null };
+    }
+    if (known?.bucket === bucket) return known.response;
+    const finish = (body: Buffer): LeadResponse => {
+      const response = withBody(body, etag);
+      finished.set(row, { bucket, etag, response });
+      return response;
+    };
+    if (row.urlSlots === null) return finish(row.body);
+    const spliced = bodyWithUrls(row.body, row.urlSlots, presigner);
+    return spliced instanceof Promise ? spliced.then(finish) : finish(spliced);
+  };
 }
+
+interface Finished {
+  readonly bucket: number;
+  readonly etag: string;
+  readonly response: LeadResponse;
+}
+
+const etagOf = ({ version, urlSlots }: LeadViewRow, bucket: number, views: Views): string =>
+  urlSlots === null
+    ? `"${views.epoch()}-${version}"`
+    : `"${views.epoch()}-${version}-${bucket.toString(36)}"`;
 
 /** For the client's own cache only, which has to ask whether the answer is still the same. */
 const CACHE = "private, no-cache";

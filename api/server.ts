@@ -4,6 +4,7 @@ import type { Logger } from "../shared/log.ts";
 import { createChangeFeed } from "./change-feed.ts";
 import { createFastLane } from "./fast-lane.ts";
 import type { Keys } from "./keys.ts";
+import { createResponder } from "./lead-response.ts";
 import { authenticate } from "./plugins/authenticate.ts";
 import { problems } from "./plugins/problems.ts";
 import type { Presigner } from "./presign.ts";
@@ -25,7 +26,8 @@ const LONGEST_PARAMETER = 4_096;
 
 /** The HTTP server, not listening yet. */
 export function createServer({ views, keys, presigner, log }: ServerParts): FastifyInstance {
-  const fastLane = createFastLane(views, keys, presigner);
+  const respond = createResponder(views, presigner);
+  const fastLane = createFastLane(views, keys, respond);
   const server = Fastify({
     serverFactory: (handler) =>
       createHttpServer((request, response) => {
@@ -48,7 +50,7 @@ export function createServer({ views, keys, presigner, log }: ServerParts): Fast
   healthRoutes(server, views);
   server.register(async (guarded) => {
     authenticate(guarded, keys);
-    leadRoute(guarded, views, presigner);
+    leadRoute(guarded, views, respond);
     eventRoutes(guarded, views, feed, keys);
   });
   return server;

@@ -1,6 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { leadResponse } from "../lead-response.ts";
-import type { Presigner } from "../presign.ts";
+import type { Respond } from "../lead-response.ts";
 import { ProblemError } from "../problem.ts";
 import type { Views } from "../views.ts";
 
@@ -11,7 +10,7 @@ interface LeadRequest {
 }
 
 /** GET and HEAD /api/v1/leads/:leadId: one row read, its bytes unparsed (seed; design.md sections 5 and 7). */
-export function leadRoute(server: FastifyInstance, views: Views, presigner: Presigner): void {
+export function leadRoute(server: FastifyInstance, views: Views, respond: Respond): void {
   server.get<LeadRequest>("/api/v1/leads/:leadId", async (request, reply) => {
     const { leadId } = request.params;
     requireLeadId(leadId);
@@ -19,12 +18,7 @@ export function leadRoute(server: FastifyInstance, views: Views, presigner: Pres
     // One answer for an unknown, an erased and another workspace's lead: a key learns nothing of others' leads.
     if (row === undefined || row.workspaceId !== request.workspaceId)
       throw new ProblemError(404, "No such lead.");
-    const { status, headers, body } = await leadResponse(
-      row,
-      request.headers["if-none-match"],
-      views,
-      presigner,
-    );
+    const { status, headers, body } = await respond(row, request.headers["if-none-match"]);
     for (let at = 0; at < headers.length; at += 2) reply.header(headers[at] as string, headers[at + 1]);
     return reply.code(status).send(body ?? undefined);
   });

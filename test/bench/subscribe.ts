@@ -51,7 +51,7 @@ try {
     ),
   );
   const before = memoryKiB(api);
-  const streams = [];
+  const streams: Awaited<ReturnType<typeof openStream>>[] = [];
   for (let lead = 0; lead < SUBSCRIBERS; lead++) {
     streams.push(await openStream(`${address}/api/v1/leads/lead-${lead}/events`, { "x-api-key": key }));
   }

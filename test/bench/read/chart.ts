@@ -14,6 +14,7 @@ export function barChart(
   <text x="${left + length + 8}" y="${y + 16}">${Math.round(value).toLocaleString("en-US")}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${54 + bars.length * row}" font-family="sans-serif" font-size="13" fill="#334155">
+  <title>${title}</title>
   <rect width="100%" height="100%" fill="#ffffff"/>
   <text x="10" y="24" font-size="15" font-weight="bold">${title}</text>
 ${rows.join("\n")}
