@@ -66,6 +66,8 @@ const withBody = (body: Buffer, etag: string): LeadResponse => ({
     "application/json; charset=utf-8",
     "content-length",
     String(body.length),
+    "x-content-type-options",
+    "nosniff",
   ],
   body,
 });

@@ -13,9 +13,15 @@ export const CANNOT_SERVE = 70;
  * @returns a function that stops it once the requests under way are answered; undefined where it could not listen
  */
 export async function serve(config: Config, log: Logger): Promise<(() => Promise<void>) | undefined> {
-  const views = openViews(config.databaseDir);
+  const views = openViews(config.databaseDir, config.apiCacheBytes);
   const keys = openKeysReader(keysFile(config));
-  const server = createServer({ views, keys, presigner: createPresigner(config.s3), log });
+  const server = createServer({
+    views,
+    keys,
+    presigner: createPresigner(config.s3),
+    log,
+    ratePerMinute: config.ratePerMinute,
+  });
   const stop = async () => {
     await server.close();
     keys.close();

@@ -1,4 +1,5 @@
 import { createServer as createHttpServer } from "node:http";
+import helmet from "@fastify/helmet";
 import Fastify, { type FastifyInstance, LogController } from "fastify";
 import type { Logger } from "../shared/log.ts";
 import { createChangeFeed } from "./change-feed.ts";
@@ -6,12 +7,15 @@ import { createFastLane } from "./fast-lane.ts";
 import type { Keys } from "./keys.ts";
 import { createResponder } from "./lead-response.ts";
 import { authenticate } from "./plugins/authenticate.ts";
+import { docs } from "./plugins/docs.ts";
+import { limitPerKey, limitWrongKeys } from "./plugins/limits.ts";
 import { problems } from "./plugins/problems.ts";
 import type { Presigner } from "./presign.ts";
 import { PROBLEM_TYPE, problem } from "./problem.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { leadRoute } from "./routes/lead.ts";
+import { metricsRoute } from "./routes/metrics.ts";
 import type { Views } from "./views.ts";
 
 export interface ServerParts {
@@ -19,20 +23,28 @@ export interface ServerParts {
   readonly keys: Keys;
   readonly presigner: Presigner;
   readonly log: Logger;
+  /** Requests that a key may make in a minute; 0 = no limit. */
+  readonly ratePerMinute: number;
 }
+
+/** No request has a body, and none takes long to send. */
+const HTTP_LIMITS = { maxHeaderSize: 16_384, headersTimeout: 10_000, requestTimeout: 10_000 };
+const MOST_BODY_BYTES = 1_024;
 
 /** Longer than any lead id when percent-encoded, so that one that is too long gets our 400 and not the router's 404. */
 const LONGEST_PARAMETER = 4_096;
 
 /** The HTTP server, not listening yet. */
-export function createServer({ views, keys, presigner, log }: ServerParts): FastifyInstance {
+export function createServer({ views, keys, presigner, log, ratePerMinute }: ServerParts): FastifyInstance {
   const respond = createResponder(views, presigner);
   const fastLane = createFastLane(views, keys, respond);
   const server = Fastify({
     serverFactory: (handler) =>
-      createHttpServer((request, response) => {
-        if (!fastLane(request, response)) handler(request, response);
+      // A limit per key is counted behind the routing, so with one all requests go there.
+      createHttpServer(HTTP_LIMITS, (request, response) => {
+        if (ratePerMinute > 0 || !fastLane.answer(request, response)) handler(request, response);
       }),
+    bodyLimit: MOST_BODY_BYTES,
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: {
@@ -47,8 +59,13 @@ export function createServer({ views, keys, presigner, log }: ServerParts): Fast
   // Streams never end by themselves: a server that closes ends them first.
   server.addHook("preClose", async () => feed.close());
   problems(server);
+  server.register(helmet);
+  server.register(docs);
   healthRoutes(server, views);
+  metricsRoute(server, views, feed, fastLane);
   server.register(async (guarded) => {
+    limitWrongKeys(guarded);
+    if (ratePerMinute > 0) await limitPerKey(guarded, ratePerMinute);
     authenticate(guarded, keys);
     leadRoute(guarded, views, respond);
     eventRoutes(guarded, views, feed, keys);

@@ -1,5 +1,6 @@
+import { statSync } from "node:fs";
 import { LRUCache } from "lru-cache";
-import { followServing, viewFile } from "../shared/generation.ts";
+import { followServing, servingGeneration, viewFile } from "../shared/generation.ts";
 import { type Connection, openReader } from "../shared/sqlite.ts";
 import { type ChangeRow, SELECT_CHANGES, SELECT_WORKSPACE_CHANGES } from "../shared/view/change.ts";
 import { DATABASE_VERSION, type LeadViewRow, SELECT_LEAD_VIEW } from "../shared/view/row.ts";
@@ -8,9 +9,6 @@ import { DATABASE_VERSION, type LeadViewRow, SELECT_LEAD_VIEW } from "../shared/
 export class ViewsUnavailable extends Error {
   override readonly name = "ViewsUnavailable";
 }
-
-/** Bytes of views that each process keeps in memory. */
-const CACHE_BYTES = 256 * 1024 ** 2;
 
 /** The read side of the view database. */
 export interface Views {
@@ -22,17 +20,31 @@ export interface Views {
   lastChange(): number;
   /** Changes behind a number, in order, at most so many; of one workspace, or of all. @throws ViewsUnavailable */
   changes(after: number, most: number, workspaceId?: string): ChangeRow[];
+  /** What the database says of itself. @throws ViewsUnavailable */
+  state(): ViewsState;
   close(): void;
+}
+
+export interface ViewsState {
+  readonly generation: number;
+  readonly databaseBytes: number;
+  readonly deadLetters: number;
+  readonly positions: readonly {
+    readonly topic: string;
+    readonly partition: number;
+    readonly nextOffset: number;
+  }[];
 }
 
 /**
  * Reads the serving generation's database and follows a switch to another one. Opens it at the first use, since the
  * projector may still be making it.
+ * @param cacheBytes bytes of views that this process keeps in memory
  */
-export function openViews(databaseDir: string): Views {
+export function openViews(databaseDir: string, cacheBytes: number): Views {
   let open: ReturnType<typeof openChecked> | undefined;
   const opened = () => {
-    open ??= openChecked(viewFile({ databaseDir }));
+    open ??= openChecked(viewFile({ databaseDir }), cacheBytes);
     return open;
   };
   const stopFollowing = followServing(databaseDir, () => {
@@ -48,6 +60,7 @@ export function openViews(databaseDir: string): Views {
       workspaceId === undefined
         ? opened().changes.all(after, most)
         : opened().workspaceChanges.all(workspaceId, after, most),
+    state: () => ({ generation: servingGeneration(databaseDir), ...opened().state() }),
     close() {
       stopFollowing();
       open?.close();
@@ -55,7 +68,7 @@ export function openViews(databaseDir: string): Views {
   };
 }
 
-function openChecked(file: string) {
+function openChecked(file: string, cacheBytes: number) {
   let db: Connection | undefined;
   try {
     db = openReader(file);
@@ -67,10 +80,19 @@ function openChecked(file: string) {
       .prepare<[], string>("SELECT value FROM meta WHERE name = 'epoch'")
       .pluck()
       .get() as string;
-    const reader = createRowReader(db);
+    const reader = createRowReader(db, cacheBytes);
+    const deadLetters = db.prepare<[], number>("SELECT count(*) FROM dead_letter").pluck();
+    const positions = db.prepare<[], ViewsState["positions"][number]>(
+      'SELECT topic, "partition", next_offset AS nextOffset FROM position',
+    );
     return {
       epoch,
       ...reader,
+      state: () => ({
+        databaseBytes: statSync(file).size,
+        deadLetters: deadLetters.get() as number,
+        positions: positions.all(),
+      }),
       lastChange: db.prepare<[], number>("SELECT coalesce(max(seq), 0) FROM change").pluck(),
       changes: db.prepare<[number, number], ChangeRow>(SELECT_CHANGES),
       workspaceChanges: db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES),
@@ -86,13 +108,13 @@ function openChecked(file: string) {
  * only where this process has not got that version in memory: measured, copying a body out of the database costs more
  * than all else that a read does.
  */
-function createRowReader(db: Connection) {
+function createRowReader(db: Connection, cacheBytes: number) {
   const versionOf = db.prepare<[string], number>("SELECT version FROM lead_view WHERE lead_id = ?").pluck();
   const select = db.prepare<[string], LeadViewRow>(SELECT_LEAD_VIEW);
   const begin = db.prepare("BEGIN");
   const commit = db.prepare("COMMIT");
   const cache = new LRUCache<string, LeadViewRow>({
-    maxSize: CACHE_BYTES,
+    maxSize: cacheBytes,
     sizeCalculation: ({ body }, leadId) => body.length + leadId.length + OVERHEAD_BYTES,
   });
   let ending: NodeJS.Immediate | undefined;

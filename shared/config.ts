@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { Schema } from "@effect/schema";
 import { type KafkaConfig, kafkaConfig, kafkaEnvironment } from "./kafka-config.ts";
@@ -25,6 +25,8 @@ const Environment = Schema.Struct({
   HOST: optional(NonEmpty),
   PORT: optional(Digits("PORT", 0, 65_535)),
   API_WORKERS: optional(Digits("API_WORKERS", 1, 256)),
+  RATE_LIMIT_PER_MINUTE: optional(Digits("RATE_LIMIT_PER_MINUTE", 0, 1_000_000)),
+  API_CACHE_MIB: optional(Digits("API_CACHE_MIB", 1, 1_048_576)),
   LOG_LEVEL: optional(Schema.Literals(["fatal", "error", "warn", "info", "debug", "trace", "silent"])),
   WEBHOOK_WORKSPACE_ID: optional(NonEmpty),
   WEBHOOKS_ALLOW_PRIVATE: optional(Schema.Literals(["true", "false"])),
@@ -53,6 +55,10 @@ export interface Config {
   readonly port: number;
   /** Processes that serve the API. */
   readonly apiWorkers: number;
+  /** Bytes of views that each of these processes keeps in memory. */
+  readonly apiCacheBytes: number;
+  /** Requests that a key may make in a minute; 0 = no limit. */
+  readonly ratePerMinute: number;
   readonly logLevel: string;
   /** The workspace of webhook bodies that name none; undefined = such bodies are dead letters. */
   readonly webhookWorkspaceId: string | undefined;
@@ -88,13 +94,17 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   } catch (cause) {
     throw new ConfigError(`bad configuration: ${(cause as Error).message}`);
   }
+  const apiWorkers = Number(settings.API_WORKERS ?? availableParallelism());
   const eventLogDir = settings.EVENT_LOG_DIR ?? "data";
   return {
     eventLogDir,
     databaseDir: settings.DATABASE_DIR ?? eventLogDir,
     host: settings.HOST ?? "127.0.0.1",
     port: Number(settings.PORT ?? 3000),
-    apiWorkers: Number(settings.API_WORKERS ?? availableParallelism()),
+    apiWorkers,
+    ratePerMinute: Number(settings.RATE_LIMIT_PER_MINUTE ?? 0),
+    apiCacheBytes:
+      settings.API_CACHE_MIB === undefined ? cacheShare(apiWorkers) : Number(settings.API_CACHE_MIB) * MIB,
     logLevel: settings.LOG_LEVEL ?? "info",
     webhookWorkspaceId: settings.WEBHOOK_WORKSPACE_ID,
     webhooksAllowPrivate: settings.WEBHOOKS_ALLOW_PRIVATE === "true",
@@ -103,6 +113,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     kafka,
   };
 }
+
+const MIB = 1024 ** 2;
+
+/** A tenth of the machine's memory, shared out to the workers. */
+const cacheShare = (workers: number): number => Math.max(MIB, Math.floor(totalmem() / 10 / workers));
 
 const S3_SETTINGS = [
   "S3_ENDPOINT",

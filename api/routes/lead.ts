@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { Respond } from "../lead-response.ts";
 import { ProblemError } from "../problem.ts";
 import type { Views } from "../views.ts";
+import { WAIT_HEADER, waitForPosition } from "../wait-for-position.ts";
 
 const ID = /^[^\u0000-\u001f\u007f]{1,200}$/u;
 
@@ -14,6 +15,7 @@ export function leadRoute(server: FastifyInstance, views: Views, respond: Respon
   server.get<LeadRequest>("/api/v1/leads/:leadId", async (request, reply) => {
     const { leadId } = request.params;
     requireLeadId(leadId);
+    await waitForPosition(views, request.headers[WAIT_HEADER]);
     const row = views.read(leadId);
     // One answer for an unknown, an erased and another workspace's lead: a key learns nothing of others' leads.
     if (row === undefined || row.workspaceId !== request.workspaceId)

@@ -13,19 +13,28 @@ import { createLog } from "../../shared/log.ts";
 import { openProjector } from "./projector.ts";
 
 /** A projector and an API over the same folder, with a key for `ws-1` and one for `ws-2`. */
-export function openApi({ s3, now }: { readonly s3?: S3Config; readonly now?: () => number } = {}) {
+export function openApi({
+  s3,
+  now,
+  ratePerMinute = 0,
+}: {
+  readonly s3?: S3Config;
+  readonly now?: () => number;
+  readonly ratePerMinute?: number;
+} = {}) {
   const databaseDir = mkdtempSync(join(tmpdir(), "lead-view-api-"));
   const projector = openProjector(viewFile({ databaseDir }));
   const keyStore = openKeys(keysFile({ databaseDir }));
   const key = createKey(keyStore, "ws-1", "test");
   const otherKey = createKey(keyStore, "ws-2", "test");
-  const views = openViews(databaseDir);
+  const views = openViews(databaseDir, 2 ** 20);
   const keys = openKeysReader(keysFile({ databaseDir }));
   const server = createServer({
     views,
     keys,
     presigner: createPresigner(s3, now),
     log: createLog("api", "silent"),
+    ratePerMinute,
   });
   return {
     projector,

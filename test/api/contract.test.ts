@@ -1,0 +1,102 @@
+// Every answer is held to the API's own OpenAPI document.
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openApiDocument } from "../../api/openapi.ts";
+import { openApi } from "../harness/api.ts";
+import { createSpeaker } from "../harness/events.ts";
+import { seedResponse } from "../harness/seed-response.ts";
+
+let api: ReturnType<typeof openApi>;
+let speaker: ReturnType<typeof createSpeaker>;
+// biome-ignore lint/suspicious/noExplicitAny: the document is JSON.
+const document = openApiDocument() as any;
+const ajv = new Ajv2020({ strict: false });
+ajv.addSchema(document, "openapi");
+
+beforeEach(() => {
+  api = openApi();
+  speaker = createSpeaker();
+  api.projector.foldBatch([speaker.say({ event: "lead.created" })]);
+});
+afterEach(() => api.close());
+
+/** Holds an answer to what the document says of its path and status. */
+function expectContract(
+  path: string,
+  { statusCode, headers, body }: { statusCode: number; headers: Record<string, unknown>; body: string },
+): void {
+  const described = document.paths[path].get.responses[statusCode];
+  expect(described, `${path} ${statusCode}`).toBeDefined();
+  const type = String(headers["content-type"] ?? "").split(";")[0] as string;
+  if (described.content === undefined) return;
+  const { schema } = described.content[type];
+  const validate = ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"openapi#/')));
+  expect(validate(JSON.parse(body)), JSON.stringify(validate.errors)).toBe(true);
+}
+
+test("what the API answers is what its document says", async () => {
+  const path = "/api/v1/leads/{leadId}";
+  const key = { "x-api-key": api.key };
+  const etag = String((await api.get("lead-1")).headers.etag);
+  for (const answer of [
+    await api.get("lead-1"),
+    await api.get("nobody"),
+    await api.get("x".repeat(201)),
+    await api.get("lead-1", {}),
+    await api.get("lead-1", { ...key, "if-none-match": etag }),
+    await api.get("lead-1", { ...key, "x-wait-for-position": "omni.lead/0/0" }),
+    await api.get("lead-1", { ...key, "x-wait-for-position": "nonsense" }),
+  ]) {
+    expectContract(path, answer);
+  }
+  for (const health of ["/health/live", "/health/ready"])
+    expectContract(health, await api.server.inject(health));
+  expect((await api.server.inject("/openapi.json")).json()).toEqual(JSON.parse(JSON.stringify(document)));
+  expect((await api.server.inject("/docs/")).statusCode).toBe(200);
+});
+
+test("the document's view is the seed's", () => {
+  const { LeadView } = document.components.schemas;
+  expect(new Ajv2020({ strict: false }).validate(LeadView, seedResponse())).toBe(true);
+});
+
+test("a read that waits for an event's position never shows what was before it", async () => {
+  const key = { "x-api-key": api.key };
+  const waiting = api.get("lead-1", { ...key, "x-wait-for-position": "omni.lead/0/1" });
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  api.projector.foldBatch([speaker.say({ event: "lead.updated", data: { firstName: "Written" } })]);
+  expect((await waiting).json().lead.firstName).toBe("Written");
+  const never = await api.get("lead-1", { ...key, "x-wait-for-position": "omni.lead/0/99" });
+  expect([never.statusCode, never.json().detail]).toEqual([
+    504,
+    expect.stringContaining("is not folded yet"),
+  ]);
+});
+
+test("metrics have the positions, the dead letters and the outbox", async () => {
+  api.projector.foldBatch([speaker.record("omni.lead", { value: Buffer.from("no") })]);
+  const { body } = await api.server.inject("/metrics");
+  expect(body).toContain('lead_view_position_offset{topic="omni.lead",partition="0"} 2');
+  expect(body).toContain("lead_view_dead_letters 1");
+  expect(body).toContain("lead_view_outbox_last_seq 1");
+  expect(body).toContain("lead_view_generation 1");
+});
+
+test("an address that tries many wrong keys is told to wait", async () => {
+  const statuses = [];
+  for (let attempt = 0; attempt < 35; attempt++)
+    statuses.push((await api.get("lead-1", { "x-api-key": `wrong-${attempt}` })).statusCode);
+  expect(statuses[0]).toBe(401);
+  expect(statuses.at(-1)).toBe(429);
+});
+
+test("a key's rate limit answers with the standard's headers, then 429", async () => {
+  const limited = openApi({ ratePerMinute: 3 });
+  limited.projector.foldBatch([createSpeaker().say({ event: "lead.created" })]);
+  const answers = [];
+  for (let request = 0; request < 4; request++) answers.push(await limited.get("lead-1"));
+  expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 429]);
+  expect(answers[0]?.headers["ratelimit-remaining"]).toBe("2");
+  expect(answers[3]?.headers["content-type"]).toContain("application/problem+json");
+  await limited.close();
+});
