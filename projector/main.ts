@@ -4,11 +4,12 @@ import { type Config, readConfig } from "../shared/config.ts";
 import { FOLLOWED_WITHIN_MS, followServing, viewFile } from "../shared/generation.ts";
 import { createLog, type Logger } from "../shared/log.ts";
 import { createDecoder } from "./decode/decode.ts";
-import { createProjection } from "./projection.ts";
+import { type Committed, createProjection } from "./projection.ts";
 import { publishDeadLetters } from "./publish/dead-letter-topic.ts";
 import { publishViews } from "./publish/view-topic.ts";
 import { deliverWebhooks } from "./publish/webhooks/deliver.ts";
 import { openEndpoints, webhooksFile } from "./publish/webhooks/endpoints.ts";
+import { eraseInKept } from "./rebuild/generations.ts";
 import { runProjection } from "./run.ts";
 import { openSource } from "./source/open-source.ts";
 import { startCheckpointer } from "./store/checkpointer.ts";
@@ -36,7 +37,7 @@ async function projectGeneration(config: Config, log: Logger, signal: AbortSigna
   const stopFollowing = followServing(config.databaseDir, () => ending.abort());
   const store = openStore(file);
   const endpoints = openEndpoints(webhooksFile(config.databaseDir));
-  const stopCheckpointer = startCheckpointer(file);
+  const checkpointer = startCheckpointer(file);
   try {
     const projection = createProjection(store, createDecoder(config));
     const { kafka, eventLogDir } = config;
@@ -49,13 +50,18 @@ async function projectGeneration(config: Config, log: Logger, signal: AbortSigna
         ? [publishDeadLetters(kafka, store, log, untilEnd), publishViews(kafka, store, log, untilEnd)]
         : []),
     ];
-    await runProjection({ source: openSource(config, log), projection, log, signal: untilEnd });
+    const onCommit = ({ erased }: Committed) => {
+      if (erased.length === 0) return;
+      eraseInKept(config.databaseDir, erased);
+      checkpointer.truncate();
+    };
+    await runProjection({ source: openSource(config, log), projection, log, signal: untilEnd, onCommit });
     await Promise.all(publishing);
   } finally {
     ending.abort();
     stopFollowing();
     endpoints.close();
-    await stopCheckpointer();
+    await checkpointer.stop();
     store.close();
   }
   // After a switch: no new view before every reader has followed it, so that none sees a version go back.

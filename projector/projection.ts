@@ -12,6 +12,8 @@ export interface Committed {
   readonly deadLetters: readonly DeadLetter[];
   /** Records that came for erased leads. */
   readonly dropped: number;
+  /** Leads that were erased. */
+  readonly erased: readonly string[];
   /** Leads whose view was assembled. */
   readonly assembled: number;
 }
@@ -106,7 +108,8 @@ export function createProjection(
           .map(([name, position]) => ({ position, from: stored.get(name)?.nextOffset })),
       });
       const dropped = [...leads.values()].reduce((sum, lead) => sum + lead.dropped, 0);
-      const committed = { records, deadLetters, dropped, assembled };
+      const erased = [...leads.values()].filter((lead) => lead.erased === "now").map(({ leadId }) => leadId);
+      const committed = { records, deadLetters, dropped, erased, assembled };
       turn++;
       stored = new Map(current);
       clear();

@@ -16,6 +16,8 @@ export function openWriter(file: string): Connection {
   // In WAL mode NORMAL can lose the last transactions on a power cut but never part of one; positions
   // are in the same transaction as what was folded, so what is lost is folded again from the log.
   db.pragma("synchronous = NORMAL");
+  // What is deleted is overwritten in the file: an erased lead is not to be found in its free pages.
+  db.pragma("secure_delete = ON");
   db.pragma("foreign_keys = OFF");
   db.pragma("temp_store = MEMORY");
   db.pragma(`cache_size = -${WRITER_CACHE_KIB}`);

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { generationFile, serveGeneration, servingGeneration } from "../../shared/generation.ts";
 import { openReader } from "../../shared/sqlite.ts";
 import type { Decode } from "../decode/decode.ts";
+import { loadLead } from "../pending-leads.ts";
 import type { Source } from "../source/source.ts";
+import { commitPending } from "../store/commit.ts";
 import { openStore } from "../store/store.ts";
 import { follow, type Growing, removeDatabase } from "./build-generation.ts";
 import { createReconciler } from "./compare.ts";
@@ -45,6 +47,27 @@ export function removeGeneration(databaseDir: string, number: number): void {
   if (!found) throw new Error(`there is no generation ${number}`);
   if (found.serving) throw new Error(`generation ${number} serves; switch to another one first`);
   removeDatabase(generationFile(databaseDir, number));
+}
+
+/** Erases leads in the generations that are kept too, with what other leads' views say of them. */
+export function eraseInKept(databaseDir: string, leadIds: readonly string[]): void {
+  for (const { number, serving } of listGenerations(databaseDir)) {
+    if (serving) continue;
+    const store = openStore(generationFile(databaseDir, number));
+    const leads = leadIds.map((leadId) => ({ ...loadLead(store, leadId), erased: "now" as const }));
+    store.positions.revive();
+    commitPending(store, {
+      turn: 0,
+      assemble: true,
+      leads,
+      deadLetters: [],
+      failedAt: new Date(0),
+      positions: [],
+    });
+    store.positions.retire();
+    store.db.pragma("wal_checkpoint(TRUNCATE)");
+    store.close();
+  }
 }
 
 /** Where a generation is made before it is finished. */

@@ -8,30 +8,45 @@ const LOOK_MS = 100;
 /** Bytes of write-ahead log that are worth moving into the database. */
 const WORTH_MOVING = 16 * 1024 ** 2;
 
+export interface Checkpointer {
+  /** Moves all of it, and cuts the log's file to nothing, so that it holds nothing of what was erased. */
+  truncate(): void;
+  stop(): Promise<void>;
+}
+
 /**
  * Moves the write-ahead log into the database on a thread of its own, so that no commit pays for it. A checkpoint
  * here never waits for readers and never makes them wait.
- * @returns a function that stops it
  */
-export function startCheckpointer(file: string): () => Promise<void> {
+export function startCheckpointer(file: string): Checkpointer {
   const worker = new Worker(new URL(import.meta.url), { workerData: { file } });
   const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
-  return () => {
-    worker.postMessage("stop");
-    return ended;
+  return {
+    truncate: () => worker.postMessage("truncate"),
+    stop() {
+      worker.postMessage("stop");
+      return ended;
+    },
   };
 }
 
 async function checkpoint(file: string): Promise<void> {
   const stopping = new AbortController();
-  parentPort?.once("message", () => stopping.abort());
+  let truncates = false;
+  parentPort?.on("message", (message: "truncate" | "stop") => {
+    if (message === "truncate") truncates = true;
+    else stopping.abort();
+  });
   const db = openWriter(file);
   while (!stopping.signal.aborted) {
     const { size } = statSync(`${file}-wal`, { throwIfNoEntry: false }) ?? { size: 0 };
-    if (size > WORTH_MOVING) db.pragma("wal_checkpoint(PASSIVE)");
+    // Readers can be in its way for a moment; then the next look does it.
+    if (truncates) truncates = (db.pragma("wal_checkpoint(TRUNCATE)") as { busy: number }[])[0]?.busy !== 0;
+    else if (size > WORTH_MOVING) db.pragma("wal_checkpoint(PASSIVE)");
     await delay(LOOK_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
   }
   db.close();
+  parentPort?.close();
 }
 
 if (!isMainThread) await checkpoint((workerData as { file: string }).file);

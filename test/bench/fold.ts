@@ -66,7 +66,7 @@ function parseOnly(files: readonly string[]): void {
 
 async function foldHistory(log: string, database: string): Promise<number> {
   const store = openStore(database);
-  const stopCheckpointer = startCheckpointer(database);
+  const checkpointer = startCheckpointer(database);
   const start = performance.now();
   await runProjection({
     source: createFileLog(log, { follow: false }),
@@ -75,7 +75,7 @@ async function foldHistory(log: string, database: string): Promise<number> {
     signal: new AbortController().signal,
   });
   const elapsed = (performance.now() - start) / 1_000;
-  await stopCheckpointer();
+  await checkpointer.stop();
   store.close();
   return elapsed;
 }
