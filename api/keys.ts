@@ -1,7 +1,7 @@
 import { hashKey, listKeys } from "../shared/keys.ts";
 import { openReader } from "../shared/sqlite.ts";
 
-/** Milliseconds; a revoked key stops, and a new one starts, within this time. */
+/** Milliseconds; a revoked key stops within this time. */
 const RELOAD_MS = 500;
 
 /** Finds the workspace of an API key. */
@@ -34,7 +34,10 @@ export function openKeysReader(file: string): Keys {
     workspaceOf(key) {
       const cached = known.get(key);
       if (cached !== undefined) return cached;
-      const workspaceId = byHash.get(hashKey(key).toString("base64"));
+      const hash = hashKey(key).toString("base64");
+      // A key that was made just now is good at once.
+      if (!byHash.has(hash)) reload();
+      const workspaceId = byHash.get(hash);
       if (workspaceId !== undefined) known.set(key, workspaceId);
       return workspaceId;
     },

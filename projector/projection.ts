@@ -79,6 +79,8 @@ export function createProjection(
   return {
     positions: () => [...current.values()],
     fold(record) {
+      // With nothing pending, another process's commit is no conflict: go on from what it left.
+      if (records === 0 && store.positions.turn() !== turn) reset();
       if (record.offset < (current.get(nameOf(record))?.nextOffset ?? 0)) return;
       try {
         const decoded = decode(record);
@@ -93,7 +95,10 @@ export function createProjection(
       bytes += sizeOf(record);
     },
     advance(positions) {
-      for (const position of positions) current.set(nameOf(position), position);
+      for (const position of positions) {
+        const known = current.get(nameOf(position))?.nextOffset ?? 0;
+        if (position.nextOffset >= known) current.set(nameOf(position), position);
+      }
     },
     pending: () => ({ records, bytes }),
     commit() {

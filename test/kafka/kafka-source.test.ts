@@ -241,5 +241,5 @@ describe.skipIf(inject("brokers") === "")("the projector on Kafka", () => {
       expect(view.actionLogs).toHaveLength(20);
     }
     expect(deadLettersOf(a.store)).toEqual([]);
-  });
+  }, 120_000);
 });

@@ -50,3 +50,7 @@ export function hopeless(error: unknown): SourceError | undefined {
   }
   return undefined;
 }
+
+/** True for an error of kafkajs: the broker's or the network's, not ours. */
+export const isKafkaTrouble = (error: unknown): boolean =>
+  (error as Error).name?.startsWith("KafkaJS") ?? false;
