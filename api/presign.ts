@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from "node:crypto";
-import { Sha256 } from "@aws-crypto/sha256-js";
+import { Hash } from "@smithy/hash-node";
 import { SignatureV4 } from "@smithy/signature-v4";
 import type { S3Config } from "../shared/config.ts";
 
@@ -58,7 +58,7 @@ function s3Signer({ endpoint, region, bucket, accessKeyId, secretAccessKey }: S3
     service: "s3",
     region,
     credentials: { accessKeyId, secretAccessKey },
-    sha256: Sha256,
+    sha256: Hash.bind(null, "sha256"),
     uriEscapePath: false,
   });
   const base = endpoint.pathname.replace(/\/$/, "");
