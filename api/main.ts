@@ -15,7 +15,12 @@ if (cluster.isPrimary) {
 
 if (!cluster.isPrimary || config.apiWorkers === 1) {
   const stop = await serve(config, log);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stop?.());
+  const end = async () => {
+    await stop?.();
+    // A worker lives as long as its channel to the primary.
+    cluster.worker?.disconnect();
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void end());
 } else {
   startWorkers(config.apiWorkers);
 }

@@ -1,14 +1,13 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { IHeaders, Producer } from "kafkajs";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
 import { createKafka } from "../source/kafka/client.ts";
 import type { StoredDeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
+import { runRelay } from "./relay.ts";
 
 const LOOK_MS = 500;
 const BATCH = 100;
-const LONGEST_WAIT_MS = 10_000;
 
 /**
  * Publishes the table's dead letters to their topic until the signal aborts: at least once, in order, and after any
@@ -21,26 +20,19 @@ export async function publishDeadLetters(
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  const producer = createKafka(config, log).producer({ allowAutoTopicCreation: false });
-  let connected = false;
-  for (let wait = LOOK_MS; !signal.aborted; await delay(wait, undefined, { signal }).catch(() => undefined)) {
-    const letters = store.deadLetters.unpublished(BATCH);
-    if (letters.length === 0) continue;
-    try {
-      if (!connected) await producer.connect();
-      connected = true;
+  await runRelay({
+    producer: createKafka(config, log).producer({ allowAutoTopicCreation: false }),
+    next: () => store.deadLetters.unpublished(BATCH),
+    async publish(producer, letters) {
       await send(producer, config, letters);
       store.deadLetters.markPublished(letters.map(({ id }) => id));
-      wait = LOOK_MS;
-    } catch (error) {
-      wait = Math.min(wait * 2, LONGEST_WAIT_MS);
-      log.warn(
-        { error: (error as Error).message, retryInMs: wait },
-        "dead letters can't be published; trying again",
-      );
-    }
-  }
-  await producer.disconnect().catch(() => undefined);
+    },
+    waiting: store.deadLetters.waiting,
+    what: "dead letters",
+    lookMs: LOOK_MS,
+    log,
+    signal,
+  });
 }
 
 async function send(

@@ -90,31 +90,42 @@ async function loadState(
     aim.reduce((sum, { nextOffset }) => sum + nextOffset, 0),
   );
   let folded = 0;
-  const sink = createHeldBackSink(createProjection(store, decode, { assemble: false }), (records) => {
+  const projection = createProjection(store, decode, { assemble: false });
+  const onFolded = (records: number) => {
     folded += records;
     bar.update(folded);
-  });
-  sink.raise(aim);
+  };
   if (archive !== undefined) {
-    const ended = await runUntil(
-      createFileLog(archive, { follow: false }),
+    // What the archive has above the serving positions is left to the live log, which has it too.
+    const sink = createHeldBackSink(projection, onFolded, "leave");
+    sink.raise(aim);
+    await createFileLog(archive, { follow: false }).run(
       refusingBrokenLines(sink),
-      Promise.race([]),
+      new AbortController().signal,
     );
-    if (ended !== "ended") throw new Error("the archive's reader did not end");
   }
+  const sink = createHeldBackSink(projection, onFolded);
+  const raising = keepRaising(sink, serving);
   await runUntil(source, sink, sink.reached());
+  clearInterval(raising);
   bar.finish();
 }
 
+/** Lets the limit follow the serving generation: a limit that stood still could keep one partition behind another. */
+function keepRaising(sink: HeldBackSink, serving: Store): NodeJS.Timeout {
+  sink.raise(serving.positions.all());
+  return setInterval(() => sink.raise(serving.positions.all()), LOOK_MS);
+}
+
 /** Runs the source until the promise settles, or the source ends. */
-async function runUntil(source: Source, sink: Sink, until: Promise<void>): Promise<"until" | "ended"> {
+async function runUntil(source: Source, sink: HeldBackSink, until: Promise<void>): Promise<void> {
   const stopping = new AbortController();
-  const running = source.run(sink, stopping.signal).then(() => "ended" as const);
+  const running = source.run(sink, stopping.signal);
   try {
-    return await Promise.race([running, until.then(() => "until" as const)]);
+    await Promise.race([running, until]);
   } finally {
     stopping.abort();
+    sink.release();
     await running.catch(() => undefined);
   }
 }
@@ -162,10 +173,9 @@ function assembleAll(store: Store, progress: Building["progress"]): void {
 export function follow(store: Store, serving: Store, source: Source, decode: Decode): Growing {
   const stopping = new AbortController();
   const sink = createHeldBackSink(createProjection(store, decode), () => undefined);
-  sink.raise(serving.positions.all());
+  const raising = keepRaising(sink, serving);
   const running = source.run(sink, stopping.signal);
   running.catch(() => undefined);
-  const raising = setInterval(() => sink.raise(serving.positions.all()), LOOK_MS);
   return {
     store,
     async catchUp() {
@@ -176,7 +186,7 @@ export function follow(store: Store, serving: Store, source: Source, decode: Dec
     async close() {
       clearInterval(raising);
       stopping.abort();
-      sink.raise(serving.positions.all());
+      sink.release();
       await running.catch(() => undefined);
       store.close();
     },

@@ -7,9 +7,17 @@ export interface HeldBackSink extends Sink {
   raise(limit: readonly Position[]): void;
   /** Waits until everything below the limit is folded and committed. */
   reached(): Promise<void>;
+  /** Lets go of what waits above the limit: its source has been told to end. */
+  release(): void;
 }
 
 const MOST_PENDING = 100_000;
+
+/**
+ * What is done with records above the limit: they wait, so that the source comes no further; or they are left to
+ * another source that has them too.
+ */
+export type Beyond = "wait" | "leave";
 
 /**
  * Folds into a generation that is not to overtake the serving one: at the moment of the switch both stand at the same
@@ -18,8 +26,10 @@ const MOST_PENDING = 100_000;
 export function createHeldBackSink(
   projection: Projection,
   onFolded: (records: number) => void,
+  beyondLimit: Beyond = "wait",
 ): HeldBackSink {
   let limit = new Map<string, number>();
+  let released = false;
   let raised = Promise.withResolvers<void>();
   const progressed = new Set<() => void>();
 
@@ -55,8 +65,9 @@ export function createHeldBackSink(
       projection.advance([...cut].filter(([name]) => held.has(name)).map(([, position]) => position));
       projection.advance(positions.filter((position) => !held.has(nameOf(position))));
       if (!more || beyond.length > 0 || projection.pending().records > MOST_PENDING) commit();
-      if (beyond.length === 0) return;
+      if (beyond.length === 0 || beyondLimit === "leave" || released) return;
       await Promise.race([raised.promise, pause()]);
+      if (released) return;
       await keepAlive?.();
       waiting = beyond;
     }
@@ -70,6 +81,10 @@ export function createHeldBackSink(
       limit = new Map(positions.map((position) => [nameOf(position), position.nextOffset]));
       raised.resolve();
       raised = Promise.withResolvers();
+    },
+    release() {
+      released = true;
+      raised.resolve();
     },
     async reached() {
       while (!isReached() || projection.pending().records > 0) {

@@ -46,6 +46,7 @@ export function createDeadLetters(db: Connection) {
   const unpublished = db.prepare<[number], Row>(
     `SELECT ${COLUMNS} FROM dead_letter WHERE published = 0 ORDER BY id LIMIT ?`,
   );
+  const waiting = db.prepare<[], number>("SELECT count(*) FROM dead_letter WHERE published = 0").pluck();
   const markPublished = db.prepare<[number]>("UPDATE dead_letter SET published = 1 WHERE id = ?");
   const remove = db.prepare<[number]>("DELETE FROM dead_letter WHERE id = ?");
   const at = db.prepare<[string, number, number], Row>(
@@ -75,6 +76,8 @@ export function createDeadLetters(db: Connection) {
     count: (): number => count.get() as number,
     /** Those that their topic does not have yet, oldest first. */
     unpublished: (most: number): StoredDeadLetter[] => unpublished.all(most).map(storedDeadLetter),
+    /** How many their topic does not have yet. */
+    waiting: (): number => waiting.get() as number,
     markPublished(ids: readonly number[]): void {
       inOneTransaction.immediate(() => {
         for (const id of ids) markPublished.run(id);

@@ -1,6 +1,6 @@
 // `npm run bench:fold`: how fast a history is folded, next to only reading and parsing the same files; and what one
 // event costs in a lead with 10,000 action logs, next to one with 100 (design.md section 5, cost rule).
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDecoder } from "../../projector/decode/decode.ts";
@@ -11,6 +11,7 @@ import { startCheckpointer } from "../../projector/store/checkpointer.ts";
 import { openStore } from "../../projector/store/store.ts";
 import { createLog } from "../../shared/log.ts";
 import { writeHistory } from "../generate/write-history.ts";
+import { parseOnlySeconds } from "./parse-only.ts";
 import { table } from "./table.ts";
 
 const RECORDS = 200_000;
@@ -24,7 +25,7 @@ try {
   const fold: number[] = [];
   // Turn and turn about, so that the machine's moods meet both; the best of each counts.
   for (let round = 0; round < ROUNDS; round++) {
-    parse.push(seconds(() => parseOnly(history.files)));
+    parse.push(parseOnlySeconds(history.files));
     fold.push(await foldHistory(join(folder, "log"), join(folder, `${round}.sqlite`)));
   }
   const parseRate = RECORDS / Math.min(...parse);
@@ -51,17 +52,6 @@ try {
   );
 } finally {
   rmSync(folder, { recursive: true, force: true });
-}
-
-function parseOnly(files: readonly string[]): void {
-  for (const file of files) {
-    const bytes = readFileSync(file);
-    for (let start = 0; start < bytes.length; ) {
-      const end = bytes.indexOf(10, start);
-      JSON.parse(bytes.toString("utf8", start, end));
-      start = end + 1;
-    }
-  }
 }
 
 async function foldHistory(log: string, database: string): Promise<number> {
@@ -128,12 +118,6 @@ function costOfOneEvent(logs: number): number {
   }
   store.close();
   return times.sort((a, b) => a - b)[times.length >> 1] as number;
-}
-
-function seconds(work: () => void): number {
-  const start = performance.now();
-  work();
-  return (performance.now() - start) / 1_000;
 }
 
 function round3(value: number): number {

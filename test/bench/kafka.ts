@@ -19,6 +19,7 @@ import { createLog } from "../../shared/log.ts";
 import { generateHistory } from "../generate/history.ts";
 import { partitionOf } from "../generate/partition.ts";
 import { until } from "../harness/wait.ts";
+import { createTopics, topicNames } from "../kafka/broker/create-topics.ts";
 import { findBroker, startBroker } from "../kafka/broker/find-broker.ts";
 import { freePort } from "../kafka/broker/host-broker.ts";
 import { table } from "./table.ts";
@@ -50,17 +51,7 @@ try {
   const client = createKafka(kafka, silent);
   const admin = client.admin();
   await admin.connect();
-  const topics = [...kafka.topics.values(), kafka.deadLetterTopic, kafka.leadViewTopic];
-  await admin.createTopics({
-    waitForLeaders: true,
-    topics: topics.map((topic) => ({
-      topic,
-      numPartitions: PARTITIONS,
-      replicationFactor: 1,
-      // The generated records are older than the broker's default retention.
-      configEntries: [{ name: "retention.ms", value: "-1" }],
-    })),
-  });
+  await createTopics(admin, topicNames(kafka), PARTITIONS);
   await admin.disconnect();
   const producer = client.producer();
   await producer.connect();

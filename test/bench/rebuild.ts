@@ -14,6 +14,7 @@ import { createKey, openKeys } from "../../shared/keys.ts";
 import { writeHistory } from "../generate/write-history.ts";
 import { until } from "../harness/wait.ts";
 import { freePort } from "../kafka/broker/host-broker.ts";
+import { parseOnlySeconds } from "./parse-only.ts";
 import { table } from "./table.ts";
 
 const { values } = parseArgs({ options: { records: { type: "string", default: "1000000" } } });
@@ -59,7 +60,7 @@ async function run(records: number, withApi: boolean) {
   const log = join(folder, "log");
   const databaseDir = join(folder, "views");
   const history = writeHistory(log, { leads: 1e9, seed: 1, partitions: 4, records });
-  const parseS = seconds(() => parseOnly(history.files));
+  const parseS = parseOnlySeconds(history.files);
   const port = await freePort();
   const env = {
     ...process.env,
@@ -112,23 +113,6 @@ async function run(records: number, withApi: boolean) {
     busyP99: busy.p99,
     failed: quiet.failed + busy.failed,
   };
-}
-
-function parseOnly(files: readonly string[]): void {
-  for (const file of files) {
-    const bytes = readFileSync(file);
-    for (let start = 0; start < bytes.length; ) {
-      const end = bytes.indexOf(10, start);
-      JSON.parse(bytes.toString("utf8", start, end));
-      start = end + 1;
-    }
-  }
-}
-
-function seconds(work: () => void): number {
-  const start = performance.now();
-  work();
-  return (performance.now() - start) / 1_000;
 }
 
 /** The most anonymous memory that a process had: file pages that it maps are the system's to take back. */

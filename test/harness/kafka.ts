@@ -10,6 +10,7 @@ import { openStore, type Store } from "../../projector/store/store.ts";
 import { TOPICS } from "../../shared/events/catalogue.ts";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import { createLog } from "../../shared/log.ts";
+import { createTopics, topicNames } from "../kafka/broker/create-topics.ts";
 import { decode } from "./projector.ts";
 
 export const silent = createLog("projector", process.env["TEST_LOG_LEVEL"] ?? "silent");
@@ -39,17 +40,8 @@ export async function openCluster(config: KafkaConfig, partitions = 2) {
   const kafka: Kafka = createKafka(config, silent);
   const admin = kafka.admin();
   await admin.connect();
-  const create = (names: readonly string[], numPartitions = partitions) =>
-    admin.createTopics({
-      waitForLeaders: true,
-      topics: names.map((topic) => ({
-        topic,
-        numPartitions,
-        replicationFactor: 1,
-        configEntries: [{ name: "retention.ms", value: "-1" }],
-      })),
-    });
-  await create([...config.topics.values(), config.deadLetterTopic, config.leadViewTopic]);
+  const create = (names: readonly string[]) => createTopics(admin, names, partitions);
+  await create(topicNames(config));
   const producer: Producer = kafka.producer({ allowAutoTopicCreation: false });
   await producer.connect();
   return {

@@ -21,6 +21,7 @@ import { generateHistory } from "../../generate/history.ts";
 import { partitionOf } from "../../generate/partition.ts";
 import { createRandom } from "../../generate/random.ts";
 import { until } from "../../harness/wait.ts";
+import { createTopics, topicNames } from "../broker/create-topics.ts";
 import { startHostBroker } from "../broker/host-broker.ts";
 
 export interface CrashResult {
@@ -131,17 +132,7 @@ async function prepare(config: KafkaConfig): Promise<Producer> {
   const kafka = createKafka(config, silent);
   const admin = kafka.admin();
   await admin.connect();
-  const topics = [...config.topics.values(), config.deadLetterTopic, config.leadViewTopic];
-  await admin.createTopics({
-    waitForLeaders: true,
-    topics: topics.map((topic) => ({
-      topic,
-      numPartitions: PARTITIONS,
-      replicationFactor: 1,
-      // The generated records are older than the broker's default retention.
-      configEntries: [{ name: "retention.ms", value: "-1" }],
-    })),
-  });
+  await createTopics(admin, topicNames(config), PARTITIONS);
   await admin.disconnect();
   const producer = kafka.producer();
   await producer.connect();
