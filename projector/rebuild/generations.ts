@@ -82,8 +82,15 @@ export async function exclusively<T>(databaseDir: string, work: () => Promise<T>
   for (;;) {
     try {
       const file = openSync(lock, "wx");
-      writeSync(file, String(process.pid));
-      closeSync(file);
+      try {
+        writeSync(file, String(process.pid));
+      } catch (error) {
+        // A full disk: a lock that says nothing must not stand in the next one's way.
+        rmSync(lock, { force: true });
+        throw error;
+      } finally {
+        closeSync(file);
+      }
       break;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;

@@ -50,7 +50,7 @@ async function main(): Promise<number> {
       console.error(USAGE);
       return 2;
     }
-    const full = (error as { code?: string }).code === "SQLITE_FULL";
+    const full = ["SQLITE_FULL", "ENOSPC"].includes((error as { code?: string }).code ?? "");
     console.error(
       full ? "The disk is full: free some, then start again. The serving views are untouched." : "",
     );

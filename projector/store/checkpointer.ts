@@ -40,9 +40,13 @@ async function checkpoint(file: string): Promise<void> {
   const db = openWriter(file);
   while (!stopping.signal.aborted) {
     const { size } = statSync(`${file}-wal`, { throwIfNoEntry: false }) ?? { size: 0 };
-    // Readers can be in its way for a moment; then the next look does it.
-    if (truncates) truncates = (db.pragma("wal_checkpoint(TRUNCATE)") as { busy: number }[])[0]?.busy !== 0;
-    else if (size > WORTH_MOVING) db.pragma("wal_checkpoint(PASSIVE)");
+    try {
+      // Readers can be in its way for a moment; then the next look does it.
+      if (truncates) truncates = (db.pragma("wal_checkpoint(TRUNCATE)") as { busy: number }[])[0]?.busy !== 0;
+      else if (size > WORTH_MOVING) db.pragma("wal_checkpoint(PASSIVE)");
+    } catch {
+      // A full disk, or a busy database: commits tell of it, and the next look tries again.
+    }
     await delay(LOOK_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
   }
   db.close();
