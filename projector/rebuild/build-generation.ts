@@ -44,7 +44,11 @@ export function removeDatabase(file: string): void {
 
 /** Gives a closed database its final name. */
 export function renameDatabase(from: string, to: string): void {
-  if (existsSync(`${from}-wal`)) throw new Error(`${from} was not closed cleanly`);
+  if (existsSync(`${from}-wal`)) {
+    throw new Error(
+      `${from}: its write-ahead log could not be moved into it; is the disk full? Nothing was switched`,
+    );
+  }
   renameSync(from, to);
 }
 
