@@ -1,7 +1,7 @@
 import { applyDecoded, deadLetterOf, isDatabaseTrouble } from "./apply.ts";
 import type { Decode } from "./decode/decode.ts";
 import { loadLead, type PendingLead } from "./pending-leads.ts";
-import type { Position, SourceRecord } from "./source/source.ts";
+import { type Position, partitionName, type SourceRecord } from "./source/source.ts";
 import { commitPending } from "./store/commit.ts";
 import type { DeadLetter } from "./store/dead-letters.ts";
 import type { Store } from "./store/store.ts";
@@ -71,7 +71,7 @@ export function createProjection(
   const reset = () => {
     clear();
     turn = store.positions.turn();
-    stored = new Map(store.positions.all().map((position) => [nameOf(position), position]));
+    stored = new Map(store.positions.all().map((position) => [partitionName(position), position]));
     current = new Map(stored);
   };
   reset();
@@ -81,7 +81,7 @@ export function createProjection(
     fold(record) {
       // With nothing pending, another process's commit is no conflict: go on from what it left.
       if (records === 0 && store.positions.turn() !== turn) reset();
-      if (record.offset < (current.get(nameOf(record))?.nextOffset ?? 0)) return;
+      if (record.offset < (current.get(partitionName(record))?.nextOffset ?? 0)) return;
       try {
         const decoded = decode(record);
         const lead = leads.get(decoded.leadId) ?? loadLead(store, decoded.leadId);
@@ -96,8 +96,8 @@ export function createProjection(
     },
     advance(positions) {
       for (const position of positions) {
-        const known = current.get(nameOf(position))?.nextOffset ?? 0;
-        if (position.nextOffset >= known) current.set(nameOf(position), position);
+        const known = current.get(partitionName(position))?.nextOffset ?? 0;
+        if (position.nextOffset >= known) current.set(partitionName(position), position);
       }
     },
     pending: () => ({ records, bytes }),
@@ -127,6 +127,3 @@ export function createProjection(
 /** About the bytes that the record keeps in memory until the commit; a file's value is not read for it. */
 const sizeOf = (record: SourceRecord): number =>
   (record.json ? record.json.text.length : (record.value?.length ?? 0)) + 200;
-
-const nameOf = ({ topic, partition }: { readonly topic: string; readonly partition: number }) =>
-  `${topic}/${partition}`;

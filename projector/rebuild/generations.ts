@@ -1,6 +1,6 @@
 import { closeSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { generationFile, serveGeneration, servingGeneration } from "../../shared/generation.ts";
+import { generationFile, serveGeneration, servingGeneration, viewFile } from "../../shared/generation.ts";
 import { openReader } from "../../shared/sqlite.ts";
 import type { Decode } from "../decode/decode.ts";
 import { loadLead } from "../pending-leads.ts";
@@ -128,13 +128,11 @@ export async function switchTo(
   growing: Growing,
   place: () => void,
 ): Promise<void> {
-  const serving = openStore(generationFile(databaseDir, servingGeneration(databaseDir)));
+  const servingFile = viewFile({ databaseDir });
+  const serving = openStore(servingFile);
   try {
     await growing.catchUp();
-    const reconciler = createReconciler(
-      growing.store.db,
-      generationFile(databaseDir, servingGeneration(databaseDir)),
-    );
+    const reconciler = createReconciler(growing.store.db, servingFile);
     reconciler.reconcile();
     await serving.transactionAsync(async () => {
       await growing.catchUp();
@@ -163,7 +161,7 @@ export async function switchBack(
   const found = listGenerations(databaseDir).find((generation) => generation.number === number);
   if (!found) throw new Error(`there is no generation ${number}`);
   if (found.serving) throw new Error(`generation ${number} serves already`);
-  const serving = openStore(generationFile(databaseDir, servingGeneration(databaseDir)));
+  const serving = openStore(viewFile({ databaseDir }));
   const store = openStore(generationFile(databaseDir, number));
   store.positions.revive();
   const growing = follow(store, serving, source, decode);

@@ -1,5 +1,5 @@
 import type { Projection } from "../projection.ts";
-import type { Batch, Position, Sink, SourceRecord } from "../source/source.ts";
+import { type Batch, type Position, partitionName, type Sink, type SourceRecord } from "../source/source.ts";
 
 /** A sink that folds up to a limit and waits there until the limit is raised. */
 export interface HeldBackSink extends Sink {
@@ -34,10 +34,10 @@ export function createHeldBackSink(
   const progressed = new Set<() => void>();
 
   const limitOf = (position: { readonly topic: string; readonly partition: number }) =>
-    limit.get(nameOf(position)) ?? 0;
+    limit.get(partitionName(position)) ?? 0;
   const isReached = () => {
     const current = new Map(
-      projection.positions().map((position) => [nameOf(position), position.nextOffset]),
+      projection.positions().map((position) => [partitionName(position), position.nextOffset]),
     );
     return [...limit].every(([name, nextOffset]) => (current.get(name) ?? 0) >= nextOffset);
   };
@@ -59,11 +59,11 @@ export function createHeldBackSink(
         }
         projection.fold(record);
         const { topic, partition, offset } = record;
-        cut.set(nameOf(record), { topic, partition, nextOffset: offset + 1, cursor: null });
+        cut.set(partitionName(record), { topic, partition, nextOffset: offset + 1, cursor: null });
       }
-      const held = new Set(beyond.map(nameOf));
+      const held = new Set(beyond.map(partitionName));
       projection.advance([...cut].filter(([name]) => held.has(name)).map(([, position]) => position));
-      projection.advance(positions.filter((position) => !held.has(nameOf(position))));
+      projection.advance(positions.filter((position) => !held.has(partitionName(position))));
       if (!more || beyond.length > 0 || projection.pending().records > MOST_PENDING) commit();
       if (beyond.length === 0 || beyondLimit === "leave" || released) return;
       await Promise.race([raised.promise, pause()]);
@@ -78,7 +78,7 @@ export function createHeldBackSink(
     reset: projection.reset,
     handle,
     raise(positions) {
-      limit = new Map(positions.map((position) => [nameOf(position), position.nextOffset]));
+      limit = new Map(positions.map((position) => [partitionName(position), position.nextOffset]));
       raised.resolve();
       raised = Promise.withResolvers();
     },
@@ -98,6 +98,3 @@ export function createHeldBackSink(
 }
 
 const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 1_000));
-
-const nameOf = ({ topic, partition }: { readonly topic: string; readonly partition: number }) =>
-  `${topic}/${partition}`;

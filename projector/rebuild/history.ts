@@ -1,5 +1,12 @@
 import type { Decode, Decoded } from "../decode/decode.ts";
-import { type Position, type Sink, type Source, SourceError, type SourceRecord } from "../source/source.ts";
+import {
+  type Position,
+  partitionName,
+  type Sink,
+  type Source,
+  SourceError,
+  type SourceRecord,
+} from "../source/source.ts";
 
 /** The log, read from its first record on beside the projector, which takes no notice. */
 export interface History {
@@ -19,16 +26,18 @@ export function readHistory(source: Source, onRecord: (record: SourceRecord) => 
   const stopping = new AbortController();
   let waiting: { readonly positions: readonly Position[]; readonly resolve: () => void } | undefined;
   const isReached = (positions: readonly Position[]) =>
-    positions.every((position) => (current.get(nameOf(position))?.nextOffset ?? 0) >= position.nextOffset);
+    positions.every(
+      (position) => (current.get(partitionName(position))?.nextOffset ?? 0) >= position.nextOffset,
+    );
 
   const sink: Sink = {
     positions: () => [...current.values()],
     reset: () => undefined,
     async handle({ records, positions }) {
       for (const record of records) {
-        if (record.offset >= (current.get(nameOf(record))?.nextOffset ?? 0)) onRecord(record);
+        if (record.offset >= (current.get(partitionName(record))?.nextOffset ?? 0)) onRecord(record);
       }
-      for (const position of positions) current.set(nameOf(position), position);
+      for (const position of positions) current.set(partitionName(position), position);
       if (waiting && isReached(waiting.positions)) waiting.resolve();
     },
   };
@@ -60,6 +69,3 @@ export function decodedOf(decode: Decode, record: SourceRecord): Decoded | undef
     return undefined;
   }
 }
-
-const nameOf = ({ topic, partition }: { readonly topic: string; readonly partition: number }) =>
-  `${topic}/${partition}`;

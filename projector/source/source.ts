@@ -29,6 +29,10 @@ export interface Position {
   readonly cursor: string | null;
 }
 
+/** One text for a partition of a topic, to look things up by. */
+export const partitionName = ({ topic, partition }: Pick<SourceRecord, "topic" | "partition">): string =>
+  `${topic}/${partition}`;
+
 /** Records in order per partition, and the positions after them. */
 export interface Batch {
   readonly records: readonly SourceRecord[];

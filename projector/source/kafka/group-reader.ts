@@ -46,10 +46,9 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
   };
 
   /** Goes to the stored position; one record before it, where there is one, to know the topic again by. */
-  const seek = (topic: string, partition: number, low: number) => {
+  const seek = (topic: string, partition: number) => {
     const position = positionOf(topic, partition);
-    const last = cursorOf(position)?.offset;
-    const offset = last !== undefined && last >= low ? last : position.nextOffset;
+    const offset = cursorOf(position)?.offset ?? position.nextOffset;
     consumer.seek({ topic: config.topics.get(topic) as string, partition, offset: String(offset) });
   };
 
@@ -62,9 +61,9 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
     }
   };
 
-  const seekAll = (low: number) => {
+  const seekAll = () => {
     for (const [name, partitions] of Object.entries(assignment)) {
-      for (const partition of partitions) seek(topicOf.get(name) as string, partition, low);
+      for (const partition of partitions) seek(topicOf.get(name) as string, partition);
     }
   };
 
@@ -92,11 +91,10 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
       } catch (error) {
         if (error instanceof FencedError) {
           sink.reset();
-          seekAll(0);
+          seekAll();
           return;
         }
-        if ((error as { type?: string }).type === "REBALANCE_IN_PROGRESS" || isKafkaTrouble(error))
-          throw error;
+        if (isKafkaTrouble(error)) throw error;
         failed = true;
         fail(error);
       }
@@ -122,7 +120,7 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
     if (fetchedOffset > position.nextOffset) {
       // A hole: the group's offset is ahead of the database, or the broker has no longer what comes next.
       await check();
-      seek(topic, partition, 0);
+      seek(topic, partition);
       return;
     }
     requireSameTopic(position, batch);
@@ -151,7 +149,7 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
     assigned(given: Assignment): void {
       assignment = given;
       try {
-        seekAll(0);
+        seekAll();
         checked = check();
       } catch (error) {
         checked = Promise.reject(error);
