@@ -43,24 +43,28 @@ describe.skipIf(!inject("hostBrokers"))("a broker that fails", () => {
     }
   });
 
-  test("credentials that the broker refuses stop the projector with which settings to check", async () => {
-    const broker = await startHostBroker({ users: { projector: "right" } });
-    const sasl = (password: string) => ({ mechanism: "plain" as const, username: "projector", password });
-    const right = testConfig(broker.brokers, { sasl: sasl("right") });
-    const cluster = await openCluster(right);
-    const refused = startProjector({ ...right, sasl: sasl("wrong") }, join(folder, "refused.sqlite"));
-    const accepted = startProjector(right, join(folder, "accepted.sqlite"));
-    try {
-      await expect(refused.running).rejects.toThrow(/refused the credentials; check KAFKA_SASL_MECHANISM/);
-      await cluster.produce([createSpeaker().say({ event: "lead.created" })]);
-      await until("the view", () => viewsOf(accepted.store)["lead-1"] !== undefined);
-    } finally {
-      await refused.stop();
-      await accepted.stop();
-      await cluster.close();
-      await broker.stop();
-    }
-  });
+  test.each(["plain", "scram-sha-256", "scram-sha-512"] as const)(
+    "over TLS with %s: right credentials are let in, wrong ones stop the projector with which settings to check",
+    async (mechanism) => {
+      const broker = await startHostBroker({ users: { projector: "right" }, tls: true });
+      const sasl = (password: string) => ({ mechanism, username: "projector", password });
+      const right = testConfig(broker.brokers, { sasl: sasl("right"), tls: { ca: broker.ca as string } });
+      const cluster = await openCluster(right);
+      const refused = startProjector({ ...right, sasl: sasl("wrong") }, join(folder, "refused.sqlite"));
+      const accepted = startProjector(right, join(folder, "accepted.sqlite"));
+      const untrusting = startProjector({ ...right, tls: {} }, join(folder, "untrusting.sqlite"));
+      try {
+        await expect(refused.running).rejects.toThrow(/refused the credentials; check KAFKA_SASL_MECHANISM/);
+        await expect(untrusting.running).rejects.toThrow(/certificate.*KAFKA_TLS_CA_FILE/);
+        await cluster.produce([createSpeaker().say({ event: "lead.created" })]);
+        await until("the view", () => viewsOf(accepted.store)["lead-1"] !== undefined);
+      } finally {
+        for (const projector of [refused, accepted, untrusting]) await projector.stop();
+        await cluster.close();
+        await broker.stop();
+      }
+    },
+  );
 
   test("projectors killed at random moments, and the broker too: nothing lost, nothing doubled, the same views", async () => {
     const result = await crashRun({ kills: 5, events: 4_000, brokerEvery: 4, seed: 7 });

@@ -29,9 +29,15 @@ function forward({ level, namespace, log: { message, ...details } }: LogEntry, l
   else log.trace(fields, message);
 }
 
+/** What an error of kafkajs, or of a socket below it, can carry. */
+type KafkaTrouble = Error & { type?: string; code?: string; cause?: unknown; originalError?: KafkaTrouble };
+
+/** How Node names a certificate that does not hold. */
+const UNTRUSTED = /CERT|^UNABLE_TO_VERIFY/;
+
 /** The error that stops the service where trying again can't help; undefined for all others. */
 export function hopeless(error: unknown): SourceError | undefined {
-  for (let cause = error as (Error & { type?: string; cause?: unknown }) | undefined; cause; ) {
+  for (let cause = error as KafkaTrouble | undefined; cause; ) {
     if (cause instanceof SourceError) return cause;
     if (cause.name === "KafkaJSSASLAuthenticationError" || cause.type === "SASL_AUTHENTICATION_FAILED") {
       return new SourceError(
@@ -46,7 +52,12 @@ export function hopeless(error: unknown): SourceError | undefined {
     if (cause.type === "UNSUPPORTED_SASL_MECHANISM") {
       return new SourceError("Kafka does not offer this SASL mechanism; check KAFKA_SASL_MECHANISM");
     }
-    cause = (cause as { originalError?: Error }).originalError ?? (cause.cause as typeof cause);
+    if (UNTRUSTED.test(cause.code ?? "")) {
+      return new SourceError(
+        `the broker's certificate is not trusted (${cause.code}); check KAFKA_TLS_CA_FILE and the names in KAFKA_BROKERS`,
+      );
+    }
+    cause = cause.originalError ?? (cause.cause as typeof cause);
   }
   return undefined;
 }

@@ -18,7 +18,7 @@ export async function canRunInContainer(): Promise<boolean> {
 }
 
 /** Starts the same broker as `startHostBroker`, in a container. */
-export async function startContainerBroker(users?: Readonly<Record<string, string>>): Promise<Broker> {
+export async function startContainerBroker(): Promise<Broker> {
   const port = await freePort();
   const brokers = `127.0.0.1:${port}`;
   const properties = serverProperties({
@@ -27,7 +27,6 @@ export async function startContainerBroker(users?: Readonly<Record<string, strin
     controllerPort: 9093,
     advertised: brokers,
     logDir: "/tmp/kafka-logs",
-    ...(users ? { users } : {}),
   });
   const line = (args: readonly string[]) => ["java", ...args].map((arg) => `'${arg}'`).join(" ");
   const command = `${line(java.format(LIBS, PROPERTIES))} && exec ${line(java.server(LIBS, PROPERTIES))}`;

@@ -1,15 +1,17 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { java, serverProperties } from "./server-properties.ts";
+import { java, type KeyStore, serverProperties, type Users } from "./server-properties.ts";
 
 /** A running broker that a test may also stop, kill and start again. */
 export interface Broker {
   /** What `KAFKA_BROKERS` takes. */
   readonly brokers: string;
+  /** The certificate that signs the broker's, where it speaks TLS. */
+  readonly ca?: string;
   /** Which of the ways was used, for the run's output. */
   readonly kind: string;
   kill?(): Promise<void>;
@@ -31,19 +33,23 @@ export function canRunOnHost(): boolean {
 }
 
 export interface HostBrokerOptions {
-  /** SASL/PLAIN users by name; absent = no authentication. */
-  readonly users?: Readonly<Record<string, string>>;
+  /** SASL/PLAIN and SCRAM users by name; absent = no authentication. */
+  readonly users?: Users;
+  /** True = TLS, with a certificate of the broker's own. */
+  readonly tls?: boolean;
   /** Absent = a free one. */
   readonly port?: number;
 }
 
 /** Starts Apache Kafka in KRaft mode on this machine (design.md section 11). */
-export async function startHostBroker({ users, port: wanted }: HostBrokerOptions = {}): Promise<Broker> {
+export async function startHostBroker(options: HostBrokerOptions = {}): Promise<Broker> {
+  const { users, port: wanted } = options;
   const libs = resolveJars();
   const folder = mkdtempSync(join(tmpdir(), "test-kafka-"));
   const [port, controllerPort] = [wanted ?? (await freePort()), await freePort()];
   const brokers = `127.0.0.1:${port}`;
   const properties = join(folder, "server.properties");
+  const tls = options.tls ? createKeyStore(folder) : undefined;
   writeFileSync(
     properties,
     serverProperties({
@@ -52,10 +58,12 @@ export async function startHostBroker({ users, port: wanted }: HostBrokerOptions
       controllerPort,
       advertised: brokers,
       logDir: join(folder, "log"),
+      mayBeKilled: true,
       ...(users ? { users } : {}),
+      ...(tls ? { tls } : {}),
     }),
   );
-  execFileSync("java", java.format(libs, properties), { stdio: "pipe" });
+  execFileSync("java", java.format(libs, properties, users), { stdio: "pipe" });
   let server: ChildProcess | undefined;
   const start = async () => {
     const child = spawn("java", java.server(libs, properties), {
@@ -75,6 +83,7 @@ export async function startHostBroker({ users, port: wanted }: HostBrokerOptions
   await start();
   return {
     brokers,
+    ...(tls ? { ca: readFileSync(tls.certificate, "utf8") } : {}),
     kind: `Apache Kafka ${KAFKA_VERSION} on this machine's Java`,
     kill: () => end("SIGKILL"),
     start,
@@ -83,6 +92,33 @@ export async function startHostBroker({ users, port: wanted }: HostBrokerOptions
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A key with a certificate that it signed itself, by the tool that comes with Java. */
+function createKeyStore(folder: string): KeyStore & { readonly certificate: string } {
+  const store = { file: join(folder, "broker.p12"), password: "changeit" };
+  const certificate = join(folder, "broker.pem");
+  const tool = (...args: string[]) =>
+    execFileSync(
+      "keytool",
+      [...args, "-alias", "broker", "-keystore", store.file, "-storepass", store.password],
+      {
+        stdio: "pipe",
+      },
+    );
+  tool(
+    "-genkeypair",
+    "-storetype",
+    "PKCS12",
+    "-keyalg",
+    "RSA",
+    "-dname",
+    "CN=broker",
+    "-ext",
+    "SAN=ip:127.0.0.1",
+  );
+  tool("-exportcert", "-rfc", "-file", certificate);
+  return { ...store, certificate };
 }
 
 /** Waits for the broker's own word that it serves. */

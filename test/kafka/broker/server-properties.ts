@@ -5,37 +5,36 @@ export interface BrokerSetup {
   readonly controllerPort: number;
   readonly advertised: string;
   readonly logDir: string;
-  /** SASL/PLAIN and SCRAM users by name; empty = no authentication. */
-  readonly users?: Readonly<Record<string, string>>;
+  /** SASL/PLAIN and SCRAM users by name; absent = no authentication. */
+  readonly users?: Users;
+  /** Absent = plain text. */
+  readonly tls?: KeyStore;
+  /** True = one that is killed may come back at once; it is also fenced sooner where the machine is slow. */
+  readonly mayBeKilled?: boolean;
 }
 
+/** Passwords by user name. */
+export type Users = Readonly<Record<string, string>>;
+
+/** A PKCS #12 file with the broker's key and certificate. */
+export interface KeyStore {
+  readonly file: string;
+  readonly password: string;
+}
+
+const SCRAM = ["SCRAM-SHA-256", "SCRAM-SHA-512"];
+
 /** One node of KRaft mode that is broker and controller. */
-export function serverProperties({
-  listenerHost,
-  port,
-  controllerPort,
-  advertised,
-  logDir,
-  users,
-}: BrokerSetup): string {
-  const protocol = users ? "SASL_PLAINTEXT" : "PLAINTEXT";
-  const jaas = Object.entries(users ?? {})
-    .map(([name, password]) => `user_${name}="${password}"`)
-    .join(" ");
-  const sasl = users
-    ? [
-        "sasl.enabled.mechanisms=PLAIN",
-        "sasl.mechanism.inter.broker.protocol=PLAIN",
-        `listener.name.client.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required username="broker" password="broker" user_broker="broker" ${jaas};`,
-      ]
-    : [];
+export function serverProperties(setup: BrokerSetup): string {
+  const { listenerHost, port, controllerPort, advertised, logDir, users, tls } = setup;
+  const protocol = `${users ? "SASL_" : ""}${tls ? "SSL" : "PLAINTEXT"}`;
   return [
     "process.roles=broker,controller",
     "node.id=1",
     `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
     `listeners=CLIENT://${listenerHost}:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
     `advertised.listeners=CLIENT://${advertised}`,
-    `listener.security.protocol.map=CLIENT:${protocol},CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT`,
+    `listener.security.protocol.map=CLIENT:${protocol},CONTROLLER:PLAINTEXT`,
     "controller.listener.names=CONTROLLER",
     "inter.broker.listener.name=CLIENT",
     `log.dirs=${logDir}`,
@@ -51,16 +50,39 @@ export function serverProperties({
     "log.retention.check.interval.ms=1000",
     "log.segment.delete.delay.ms=100",
     "delete.topic.enable=true",
-    // A killed broker may come back at once.
-    "broker.session.timeout.ms=2000",
-    "broker.heartbeat.interval.ms=500",
-    ...sasl,
+    ...(setup.mayBeKilled ? ["broker.session.timeout.ms=2000", "broker.heartbeat.interval.ms=500"] : []),
+    ...(users ? saslProperties(users) : []),
+    ...(tls
+      ? [
+          "ssl.keystore.type=PKCS12",
+          `ssl.keystore.location=${tls.file}`,
+          `ssl.keystore.password=${tls.password}`,
+          // The broker is a client of itself too.
+          "ssl.truststore.type=PKCS12",
+          `ssl.truststore.location=${tls.file}`,
+          `ssl.truststore.password=${tls.password}`,
+        ]
+      : []),
   ].join("\n");
+}
+
+function saslProperties(users: Users): string[] {
+  const jaas = Object.entries(users)
+    .map(([name, password]) => `user_${name}="${password}"`)
+    .join(" ");
+  const plain = "org.apache.kafka.common.security.plain.PlainLoginModule";
+  const scram = "org.apache.kafka.common.security.scram.ScramLoginModule";
+  return [
+    `sasl.enabled.mechanisms=${["PLAIN", ...SCRAM].join(",")}`,
+    "sasl.mechanism.inter.broker.protocol=PLAIN",
+    `listener.name.client.plain.sasl.jaas.config=${plain} required username="broker" password="broker" user_broker="broker" ${jaas};`,
+    ...SCRAM.map((name) => `listener.name.client.${name.toLowerCase()}.sasl.jaas.config=${scram} required;`),
+  ];
 }
 
 /** The class path and main class of each of Kafka's programs that are run here. */
 export const java = {
-  format: (libs: string, properties: string): string[] => [
+  format: (libs: string, properties: string, users: Users = {}): string[] => [
     "-cp",
     `${libs}/*`,
     "kafka.tools.StorageTool",
@@ -69,6 +91,9 @@ export const java = {
     "MkU3OEVBNTcwNTJENDM2Qg",
     "-c",
     properties,
+    ...Object.entries(users).flatMap(([name, password]) =>
+      SCRAM.flatMap((mechanism) => ["--add-scram", `${mechanism}=[name=${name},password=${password}]`]),
+    ),
   ],
   server: (libs: string, properties: string): string[] => [
     "-Xmx512m",
