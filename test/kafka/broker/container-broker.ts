@@ -25,6 +25,7 @@ export async function startContainerBroker(): Promise<Broker> {
     listenerHost: "0.0.0.0",
     port: PORT,
     controllerPort: 9093,
+    internalPort: 9094,
     advertised: brokers,
     logDir: "/tmp/kafka-logs",
   });

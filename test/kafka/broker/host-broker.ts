@@ -46,7 +46,7 @@ export async function startHostBroker(options: HostBrokerOptions = {}): Promise<
   const { users, port: wanted } = options;
   const libs = resolveJars();
   const folder = mkdtempSync(join(tmpdir(), "test-kafka-"));
-  const [port, controllerPort] = [wanted ?? (await freePort()), await freePort()];
+  const port = wanted ?? (await freePort());
   const brokers = `127.0.0.1:${port}`;
   const properties = join(folder, "server.properties");
   const tls = options.tls ? createKeyStore(folder) : undefined;
@@ -55,7 +55,8 @@ export async function startHostBroker(options: HostBrokerOptions = {}): Promise<
     serverProperties({
       listenerHost: "127.0.0.1",
       port,
-      controllerPort,
+      controllerPort: await freePort(),
+      internalPort: await freePort(),
       advertised: brokers,
       logDir: join(folder, "log"),
       mayBeKilled: true,

@@ -3,6 +3,8 @@ export interface BrokerSetup {
   readonly listenerHost: string;
   readonly port: number;
   readonly controllerPort: number;
+  /** Where the broker speaks to itself: what it advertises to clients may not lead back to it from in a container. */
+  readonly internalPort: number;
   readonly advertised: string;
   readonly logDir: string;
   /** SASL/PLAIN and SCRAM users by name; absent = no authentication. */
@@ -26,17 +28,17 @@ const SCRAM = ["SCRAM-SHA-256", "SCRAM-SHA-512"];
 
 /** One node of KRaft mode that is broker and controller. */
 export function serverProperties(setup: BrokerSetup): string {
-  const { listenerHost, port, controllerPort, advertised, logDir, users, tls } = setup;
+  const { listenerHost, port, controllerPort, internalPort, advertised, logDir, users, tls } = setup;
   const protocol = `${users ? "SASL_" : ""}${tls ? "SSL" : "PLAINTEXT"}`;
   return [
     "process.roles=broker,controller",
     "node.id=1",
     `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
-    `listeners=CLIENT://${listenerHost}:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    `advertised.listeners=CLIENT://${advertised}`,
-    `listener.security.protocol.map=CLIENT:${protocol},CONTROLLER:PLAINTEXT`,
+    `listeners=CLIENT://${listenerHost}:${port},CONTROLLER://127.0.0.1:${controllerPort},INTERNAL://127.0.0.1:${internalPort}`,
+    `advertised.listeners=CLIENT://${advertised},INTERNAL://127.0.0.1:${internalPort}`,
+    `listener.security.protocol.map=CLIENT:${protocol},CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT`,
     "controller.listener.names=CONTROLLER",
-    "inter.broker.listener.name=CLIENT",
+    "inter.broker.listener.name=INTERNAL",
     `log.dirs=${logDir}`,
     "num.partitions=1",
     "offsets.topic.num.partitions=1",
@@ -57,10 +59,6 @@ export function serverProperties(setup: BrokerSetup): string {
           "ssl.keystore.type=PKCS12",
           `ssl.keystore.location=${tls.file}`,
           `ssl.keystore.password=${tls.password}`,
-          // The broker is a client of itself too.
-          "ssl.truststore.type=PKCS12",
-          `ssl.truststore.location=${tls.file}`,
-          `ssl.truststore.password=${tls.password}`,
         ]
       : []),
   ].join("\n");
@@ -74,8 +72,7 @@ function saslProperties(users: Users): string[] {
   const scram = "org.apache.kafka.common.security.scram.ScramLoginModule";
   return [
     `sasl.enabled.mechanisms=${["PLAIN", ...SCRAM].join(",")}`,
-    "sasl.mechanism.inter.broker.protocol=PLAIN",
-    `listener.name.client.plain.sasl.jaas.config=${plain} required username="broker" password="broker" user_broker="broker" ${jaas};`,
+    `listener.name.client.plain.sasl.jaas.config=${plain} required ${jaas};`,
     ...SCRAM.map((name) => `listener.name.client.${name.toLowerCase()}.sasl.jaas.config=${scram} required;`),
   ];
 }
