@@ -4,8 +4,8 @@ import type { Committed, Projection } from "./projection.ts";
 import type { Batch, Source, SourceRecord } from "./source/source.ts";
 
 /** A commit waits for more records only up to these. */
-const MOST_PENDING_BYTES = 64 * 1024 ** 2;
-const MOST_PENDING_RECORDS = 100_000;
+const MOST_PENDING_BYTES = 128 * 1024 ** 2;
+const MOST_PENDING_RECORDS = 200_000;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
 

@@ -3,6 +3,7 @@ import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
 import { FencedError, type Position, type Sink, SourceError } from "../source.ts";
 import { isKafkaTrouble } from "./client.ts";
+import { createHeldBeyond } from "./held-beyond.ts";
 import { heldOffsets, recreated, requireHeld } from "./history-check.ts";
 import { checkOf, cursorOf, positionBehind, recordOfMessage } from "./kafka-record.ts";
 
@@ -10,11 +11,10 @@ import { checkOf, cursorOf, positionBehind, recordOfMessage } from "./kafka-reco
 const SLICE = 5_000;
 /** Milliseconds between two notes of the positions in the consumer group, which only lag tools read. */
 const GROUP_NOTE_MS = 1_000;
-/**
- * Milliseconds. What waits for more to commit with waits no longer than this: what follows in the log may be an open
- * transaction, or control records, of which kafkajs makes no batch.
- */
-const COMMIT_WAIT_MS = 100;
+/** A commit waits for more records only where the log holds at least so many: a catch-up, not the daily trickle. */
+const WORTH_WAITING = 2_000;
+/** Milliseconds. What waits for more to commit with waits no longer than this for the next batch. */
+const COMMIT_WAIT_MS = 500;
 
 interface ReaderParts {
   readonly admin: Admin;
@@ -31,6 +31,7 @@ type Assignment = Readonly<Record<string, readonly number[]>>;
 /** Turns the group's batches into the sink's: none folded twice, none with a hole before it. */
 export function createGroupReader({ admin, consumer, config, sink, log, onBatch, fail }: ReaderParts) {
   const topicOf = new Map([...config.topics].map(([topic, name]) => [name, topic]));
+  const beyond = createHeldBeyond();
   let assignment: Assignment = {};
   let checked: Promise<void> = Promise.resolve();
   let turn: Promise<void> = Promise.resolve();
@@ -57,7 +58,10 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
     for (const [name, partitions] of Object.entries(assignment)) {
       const topic = topicOf.get(name) as string;
       const held = await heldOffsets(admin, name);
-      for (const partition of partitions) requireHeld(positionOf(topic, partition), held.get(partition));
+      for (const partition of partitions) {
+        requireHeld(positionOf(topic, partition), held.get(partition));
+        beyond.told({ topic, partition }, held.get(partition)?.high ?? 0);
+      }
     }
   };
 
@@ -126,7 +130,8 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
     requireSameTopic(position, batch);
     clearTimeout(idle);
     const fresh = batch.messages.filter(({ offset }) => Number(offset) >= position.nextOffset);
-    const behind = Number(batch.highWatermark) - 1 > Number(batch.lastOffset());
+    beyond.moved(position, Number(batch.highWatermark));
+    let more = false;
     for (let from = 0; from < fresh.length; from += SLICE) {
       const records = fresh
         .slice(from, from + SLICE)
@@ -137,10 +142,11 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
       const behindLast = positionBehind(last);
       // Control records at the batch's end are behind us too.
       const reached = isLast ? { ...behindLast, nextOffset: Number(batch.lastOffset()) + 1 } : behindLast;
+      more = beyond.records(sink.positions()) - records.length >= WORTH_WAITING;
       await heartbeat();
-      await sink.handle({ records, positions: [reached], more: behind || !isLast, keepAlive: heartbeat });
+      await sink.handle({ records, positions: [reached], more, keepAlive: heartbeat });
     }
-    if (behind) commitWhenIdle();
+    if (more) commitWhenIdle();
     onBatch();
     if (!config.temporaryGroup && Date.now() - noted > GROUP_NOTE_MS) void noteInGroup();
   };
@@ -148,6 +154,7 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
   return {
     assigned(given: Assignment): void {
       assignment = given;
+      beyond.clear();
       try {
         seekAll();
         checked = check();

@@ -1,0 +1,39 @@
+import { type Position, partitionName } from "../source.ts";
+
+/**
+ * Milliseconds after which a partition that did not move is no longer waited for: what it holds is an open transaction,
+ * or the broker is slow with it.
+ */
+const MOVING_MS = 5_000;
+
+interface Seen {
+  readonly end: number;
+  readonly movedAt: number;
+}
+
+type Partition = Pick<Position, "topic" | "partition">;
+
+/** Keeps count of what the log still holds beyond the positions, as far as the broker has told. */
+export function createHeldBeyond() {
+  const seen = new Map<string, Seen>();
+  return {
+    /** Forgets the partitions of an earlier assignment. */
+    clear: (): void => seen.clear(),
+    /** The broker told a partition's end when asked. */
+    told(partition: Partition, end: number): void {
+      const name = partitionName(partition);
+      seen.set(name, { end, movedAt: seen.get(name)?.movedAt ?? Date.now() });
+    },
+    /** The partition moved, and its end was told with the records. */
+    moved: (partition: Partition, end: number): void =>
+      void seen.set(partitionName(partition), { end, movedAt: Date.now() }),
+    /** Records beyond the positions, in all partitions that are moving. */
+    records(positions: readonly Position[]): number {
+      const since = Date.now() - MOVING_MS;
+      return positions.reduce((sum, position) => {
+        const held = seen.get(partitionName(position));
+        return held && held.movedAt > since ? sum + Math.max(0, held.end - position.nextOffset) : sum;
+      }, 0);
+    },
+  };
+}
