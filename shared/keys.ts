@@ -6,6 +6,8 @@ export interface StoredKey {
   readonly hash: Buffer;
   readonly workspaceId: string;
   readonly name: string;
+  /** Milliseconds since 1970 from which on the key is refused; null = never. */
+  readonly expiresAt: number | null;
 }
 
 export const hashKey = (key: string): Buffer => hash("sha256", key, "buffer");
@@ -15,32 +17,74 @@ export function openKeys(file: string): Connection {
   const db = openWriter(file);
   db.exec(
     `CREATE TABLE IF NOT EXISTS api_key (
-       hash BLOB PRIMARY KEY, workspace_id TEXT NOT NULL, name TEXT NOT NULL
+       hash BLOB PRIMARY KEY, workspace_id TEXT NOT NULL, name TEXT NOT NULL, expires_at INTEGER
      ) STRICT, WITHOUT ROWID`,
   );
+  const columns = db.pragma("table_info(api_key)") as { readonly name: string }[];
+  if (!columns.some(({ name }) => name === "expires_at"))
+    db.exec("ALTER TABLE api_key ADD COLUMN expires_at INTEGER");
   return db;
 }
 
-/** Makes a key for a workspace and returns it; it can't be read back later. */
-export function createKey(db: Connection, workspaceId: string, name: string): string {
+/**
+ * Makes a key for a workspace and returns it; it can't be read back later.
+ * @param expiresAt milliseconds since 1970; null = never
+ */
+export function createKey(
+  db: Connection,
+  workspaceId: string,
+  name: string,
+  expiresAt: number | null = null,
+): string {
   const key = `lv_${randomBytes(24).toString("base64url")}`;
-  db.prepare("INSERT INTO api_key (hash, workspace_id, name) VALUES (?, ?, ?)").run(
+  db.prepare("INSERT INTO api_key (hash, workspace_id, name, expires_at) VALUES (?, ?, ?, ?)").run(
     hashKey(key),
     workspaceId,
     name,
+    expiresAt,
   );
   return key;
 }
 
 export const listKeys = (db: Connection): StoredKey[] =>
-  db.prepare<[], StoredKey>("SELECT hash, workspace_id AS workspaceId, name FROM api_key").all();
+  db
+    .prepare<[], StoredKey>(
+      "SELECT hash, workspace_id AS workspaceId, name, expires_at AS expiresAt FROM api_key ORDER BY workspace_id, name, hash",
+    )
+    .all();
+
+/** The one key whose hash begins so, in hexadecimal. @throws Error where none, or several, begin so */
+function findKey(db: Connection, hashPrefix: string): StoredKey {
+  const found = listKeys(db).filter(({ hash }) => hash.toString("hex").startsWith(hashPrefix.toLowerCase()));
+  const [only] = found;
+  if (only === undefined || found.length > 1)
+    throw new Error(`nothing changed: ${found.length} keys begin with that hash`);
+  return only;
+}
+
+/** Revokes the one key whose hash begins so. @throws Error where none, or several, begin so */
+export function revokeKey(db: Connection, hashPrefix: string): void {
+  db.prepare("DELETE FROM api_key WHERE hash = ?").run(findKey(db, hashPrefix).hash);
+}
 
 /**
- * Revokes the one key whose hash begins so, in hexadecimal.
- * @returns how many keys begin so; only where it is 1 was anything revoked
+ * Makes another key for the workspace of the one whose hash begins so, which stays good until a time.
+ * @param oldExpiresAt milliseconds since 1970; a key that expires sooner is not prolonged
+ * @returns the new key
+ * @throws Error where none, or several, begin so
  */
-export function revokeKey(db: Connection, hashPrefix: string): number {
-  const found = listKeys(db).filter(({ hash }) => hash.toString("hex").startsWith(hashPrefix.toLowerCase()));
-  if (found.length === 1) db.prepare("DELETE FROM api_key WHERE hash = ?").run(found[0]?.hash);
-  return found.length;
+export function rotateKey(
+  db: Connection,
+  hashPrefix: string,
+  { oldExpiresAt, newExpiresAt }: { readonly oldExpiresAt: number; readonly newExpiresAt: number | null },
+): string {
+  const rotate = db.transaction(() => {
+    const { hash, workspaceId, name, expiresAt } = findKey(db, hashPrefix);
+    db.prepare("UPDATE api_key SET expires_at = ? WHERE hash = ?").run(
+      Math.min(expiresAt ?? oldExpiresAt, oldExpiresAt),
+      hash,
+    );
+    return createKey(db, workspaceId, name, newExpiresAt);
+  });
+  return rotate.immediate();
 }
