@@ -1,6 +1,9 @@
 import { createServer as createHttpServer } from "node:http";
 import helmet from "@fastify/helmet";
 import Fastify, { type FastifyInstance, LogController } from "fastify";
+import { HELMET_OPTIONS } from "../shared/http/helmet-options.ts";
+import { PROBLEM_TYPE, problem } from "../shared/http/problem.ts";
+import { limitWrongKeys } from "../shared/http/wrong-keys.ts";
 import type { Logger } from "../shared/log.ts";
 import { createChangeFeed } from "./change-feed.ts";
 import { createFastLane } from "./fast-lane.ts";
@@ -8,10 +11,9 @@ import type { Keys } from "./keys.ts";
 import { createResponder } from "./lead-response.ts";
 import { authenticate } from "./plugins/authenticate.ts";
 import { docs } from "./plugins/docs.ts";
-import { limitPerKey, limitWrongKeys } from "./plugins/limits.ts";
 import { problems } from "./plugins/problems.ts";
+import { limitPerKey } from "./plugins/rate-limit.ts";
 import type { Presigner } from "./presign.ts";
-import { PROBLEM_TYPE, problem } from "./problem.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { leadRoute } from "./routes/lead.ts";
@@ -59,7 +61,7 @@ export function createServer({ views, keys, presigner, log, ratePerMinute }: Ser
   // Streams never end by themselves: a server that closes ends them first.
   server.addHook("preClose", async () => feed.close());
   problems(server);
-  server.register(helmet);
+  server.register(helmet, HELMET_OPTIONS);
   server.register(docs);
   healthRoutes(server, views);
   metricsRoute(server, views, feed, fastLane);

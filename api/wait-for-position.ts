@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { ProblemError } from "./problem.ts";
+import { ProblemError } from "../shared/http/problem.ts";
 import type { Views } from "./views.ts";
 
 /** The header by which a client that knows its event's position asks for the view after it (design.md section 7). */

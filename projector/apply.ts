@@ -56,11 +56,18 @@ function logOf(
 /** True for a trouble that is not the record's: it stops the batch and never becomes a dead letter (section 4). */
 export const isDatabaseTrouble = (error: unknown): boolean => (error as Error | null)?.name === "SqliteError";
 
-export function deadLetterOf(record: SourceRecord, error: unknown): DeadLetter {
+/** An event's id goes to the log, so it is to be one: a producer's text could hold anything. */
+const PLAIN_ID = /^[\w.:-]{1,100}$/;
+
+/** @param decoded what the record says, where it could be decoded */
+export function deadLetterOf(record: SourceRecord, decoded: Decoded | undefined, error: unknown): DeadLetter {
+  const given = decoded && "events" in decoded ? decoded.events[0]?.id : undefined;
+  const eventId = given !== undefined && PLAIN_ID.test(given) ? given : undefined;
+  const letter = { record, ...(eventId === undefined ? {} : { eventId }) };
   if (error instanceof DecodeError || error instanceof FoldError) {
-    return { record, code: error.code, reason: error.message };
+    return { ...letter, code: error.code, reason: error.message };
   }
   // The message of an unforeseen error could quote the record, which may hold a person's data: its class says enough.
   const reason = `the fold failed: ${(error as Error | null)?.name ?? "unknown error"}`;
-  return { record, code: "fold_failed", reason };
+  return { ...letter, code: "fold_failed", reason };
 }

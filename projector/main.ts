@@ -4,6 +4,8 @@ import { type Config, readConfig } from "../shared/config.ts";
 import { FOLLOWED_WITHIN_MS, followServing, viewFile } from "../shared/generation.ts";
 import { createLog, type Logger } from "../shared/log.ts";
 import { createDecoder } from "./decode/decode.ts";
+import type { Monitor } from "./ops/monitor.ts";
+import { startOps } from "./ops/start-ops.ts";
 import { type Committed, createProjection } from "./projection.ts";
 import { publishDeadLetters } from "./publish/dead-letter-topic.ts";
 import { publishViews } from "./publish/view-topic.ts";
@@ -14,6 +16,7 @@ import { runProjection } from "./run.ts";
 import { openSource } from "./source/open-source.ts";
 import { startCheckpointer } from "./store/checkpointer.ts";
 import { openStore } from "./store/store.ts";
+import { exportTraces, passingOn, type Tracing } from "./trace/tracing.ts";
 
 const config = readConfig(process.env);
 const log = createLog("projector", config.logLevel);
@@ -22,15 +25,37 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 
 try {
   mkdirSync(config.databaseDir, { recursive: true });
-  while (!stopping.signal.aborted) await projectGeneration(config, log, stopping.signal);
+  const { monitor, stop } = await startOps(config, log);
+  const tracing = tracingOf(config);
+  try {
+    while (!stopping.signal.aborted) await projectGeneration(config, log, stopping.signal, monitor, tracing);
+  } finally {
+    await stop();
+    await tracing.stop();
+  }
   log.info("projector stopped");
 } catch (error) {
   log.fatal({ error: (error as Error).message }, "projector stopped");
   process.exitCode = 1;
 }
 
+function tracingOf({ traceEndpoint, kafka }: Config): Tracing {
+  if (traceEndpoint === undefined) return passingOn;
+  return exportTraces(traceEndpoint, {
+    system: kafka ? "kafka" : "file_log",
+    group: kafka?.groupId ?? "lead-view-projector",
+    topicName: (topic) => kafka?.topics.get(topic) ?? topic,
+  });
+}
+
 /** Keeps the serving generation up to date, until another one serves. */
-async function projectGeneration(config: Config, log: Logger, signal: AbortSignal): Promise<void> {
+async function projectGeneration(
+  config: Config,
+  log: Logger,
+  signal: AbortSignal,
+  monitor: Monitor,
+  tracing: Tracing,
+): Promise<void> {
   const file = viewFile(config);
   const ending = new AbortController();
   const untilEnd = AbortSignal.any([signal, ending.signal]);
@@ -38,26 +63,34 @@ async function projectGeneration(config: Config, log: Logger, signal: AbortSigna
   const store = openStore(file);
   const endpoints = openEndpoints(webhooksFile(config.databaseDir));
   const checkpointer = startCheckpointer(file);
+  const source = openSource(config, log);
   try {
-    const projection = createProjection(store, createDecoder(config));
+    const projection = createProjection(store, createDecoder(config), { tracing });
     const { kafka, eventLogDir } = config;
     const positions = projection.positions().length;
     log.info({ eventLog: kafka?.brokers ?? eventLogDir, file, positions }, "projector started");
+    monitor.observe({ store, source, endpoints });
     const { webhooksAllowPrivate: allowPrivate } = config;
     const publishing = [
-      deliverWebhooks({ store, endpoints, log, signal: untilEnd, allowPrivate }),
+      deliverWebhooks({ store, endpoints, log, signal: untilEnd, allowPrivate, tracing }),
       ...(kafka
-        ? [publishDeadLetters(kafka, store, log, untilEnd), publishViews(kafka, store, log, untilEnd)]
+        ? [
+            publishDeadLetters(kafka, store, log, untilEnd),
+            publishViews(kafka, store, { log, signal: untilEnd, tracing }),
+          ]
         : []),
     ];
-    const onCommit = ({ erased }: Committed) => {
-      if (erased.length === 0) return;
-      eraseInKept(config.databaseDir, erased);
+    const onCommit = (committed: Committed) => {
+      monitor.committed(committed);
+      if (committed.erased.length === 0) return;
+      eraseInKept(config.databaseDir, committed.erased);
       checkpointer.truncate();
     };
-    await runProjection({ source: openSource(config, log), projection, log, signal: untilEnd, onCommit });
+    const { batch: onBatch, health: onHealth } = monitor;
+    await runProjection({ source, projection, log, signal: untilEnd, onBatch, onCommit, onHealth });
     await Promise.all(publishing);
   } finally {
+    monitor.observe(undefined);
     ending.abort();
     stopFollowing();
     endpoints.close();

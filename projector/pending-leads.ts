@@ -23,13 +23,22 @@ export interface PendingLead {
   /** The workspace that created the lead; null = none yet. */
   owner: string | null;
   readonly parts: Map<string, PendingPart>;
+  /** The trace of the latest event (W3C Trace Context); null where it came with none. */
+  traceparent: string | null;
   /** True where what is pending is all there is: what is stored of the lead gives way to it. */
   readonly replaces?: true;
 }
 
 /** Loads a lead's state as of the last commit. */
 export function loadLead(store: Store, leadId: string): PendingLead {
-  const lead: PendingLead = { leadId, erased: false, dropped: 0, owner: null, parts: new Map() };
+  const lead: PendingLead = {
+    leadId,
+    erased: false,
+    dropped: 0,
+    owner: null,
+    parts: new Map(),
+    traceparent: null,
+  };
   for (const stored of store.leads.load(leadId)) {
     if (stored.owner) lead.owner = stored.part.workspaceId;
     lead.parts.set(stored.part.workspaceId, { stored, part: stored.part, logs: new Map(), changed: false });

@@ -1,10 +1,12 @@
 import { applyDecoded, deadLetterOf, isDatabaseTrouble } from "./apply.ts";
-import type { Decode } from "./decode/decode.ts";
+import type { Decode, Decoded } from "./decode/decode.ts";
 import { loadLead, type PendingLead } from "./pending-leads.ts";
 import { type Position, partitionName, type SourceRecord } from "./source/source.ts";
-import { commitPending } from "./store/commit.ts";
+import { type Assembly, commitPending } from "./store/commit.ts";
 import type { DeadLetter } from "./store/dead-letters.ts";
 import type { Store } from "./store/store.ts";
+import { createTally, type Outcome } from "./tally.ts";
+import { passingOn, type Step, type Tracing } from "./trace/tracing.ts";
 
 /** What one commit made durable. */
 export interface Committed {
@@ -14,8 +16,12 @@ export interface Committed {
   readonly dropped: number;
   /** Leads that were erased. */
   readonly erased: readonly string[];
-  /** Leads whose view was assembled. */
-  readonly assembled: number;
+  readonly assembly: Assembly;
+  /** Milliseconds of the whole commit. */
+  readonly milliseconds: number;
+  readonly outcomes: readonly Outcome[];
+  /** When its records were produced, in milliseconds since 1970. */
+  readonly timestamps: readonly number[];
 }
 
 /** Folds records into memory, and commits them with their positions in one transaction. */
@@ -46,29 +52,38 @@ export interface ProjectionOptions {
   readonly now?: () => Date;
   /** False in a bulk load, which assembles every view once at its end. */
   readonly assemble?: boolean;
+  readonly tracing?: Tracing;
 }
+
+/** A commit's records beyond these are not steps of their traces; their changes still carry them. */
+const MOST_STEPS = 10_000;
 
 export function createProjection(
   store: Store,
   decode: Decode,
-  { now = () => new Date(), assemble = true }: ProjectionOptions = {},
+  { now = () => new Date(), assemble = true, tracing = passingOn }: ProjectionOptions = {},
 ): Projection {
   let turn = 0;
   let stored = new Map<string, Position>();
   let current = new Map<string, Position>();
   let leads = new Map<string, PendingLead>();
   let deadLetters: DeadLetter[] = [];
-  let records = 0;
+  let steps: { readonly step: Step; readonly error: string | undefined }[] = [];
+  let timestamps: number[] = [];
+  let tally = createTally();
   let bytes = 0;
 
   const clear = () => {
     leads = new Map();
     deadLetters = [];
-    records = 0;
+    steps = [];
+    timestamps = [];
+    tally = createTally();
     bytes = 0;
   };
 
   const reset = () => {
+    for (const { step } of steps) step.end("fenced");
     clear();
     turn = store.positions.turn();
     stored = new Map(store.positions.all().map((position) => [partitionName(position), position]));
@@ -80,18 +95,31 @@ export function createProjection(
     positions: () => [...current.values()],
     fold(record) {
       // With nothing pending, another process's commit is no conflict: go on from what it left.
-      if (records === 0 && store.positions.turn() !== turn) reset();
+      if (timestamps.length === 0 && store.positions.turn() !== turn) reset();
       if (record.offset < (current.get(partitionName(record))?.nextOffset ?? 0)) return;
+      const step = (steps.length < MOST_STEPS ? tracing : passingOn).process(record);
+      let decoded: Decoded | undefined;
+      let error: string | undefined;
       try {
-        const decoded = decode(record);
+        decoded = decode(record);
         const lead = leads.get(decoded.leadId) ?? loadLead(store, decoded.leadId);
         leads.set(decoded.leadId, lead);
+        const dropped = lead.dropped;
         applyDecoded(lead, decoded, store.actionLogs.get);
-      } catch (error) {
-        if (isDatabaseTrouble(error)) throw error;
-        deadLetters.push(deadLetterOf(record, error));
+        lead.traceparent = step?.traceparent ?? null;
+        tally.add(decoded, lead.dropped > dropped ? "dropped" : "folded");
+      } catch (cause) {
+        if (isDatabaseTrouble(cause)) {
+          step?.end("database");
+          throw cause;
+        }
+        const letter = deadLetterOf(record, decoded, cause);
+        error = letter.code;
+        deadLetters.push(letter);
+        tally.add(decoded, "dead_letter");
       }
-      records++;
+      if (step) steps.push({ step, error });
+      timestamps.push(record.timestamp);
       bytes += sizeOf(record);
     },
     advance(positions) {
@@ -100,9 +128,10 @@ export function createProjection(
         if (position.nextOffset >= known) current.set(partitionName(position), position);
       }
     },
-    pending: () => ({ records, bytes }),
+    pending: () => ({ records: timestamps.length, bytes }),
     commit() {
-      const assembled = commitPending(store, {
+      const start = performance.now();
+      const assembly = commitPending(store, {
         turn,
         assemble,
         leads: [...leads.values()],
@@ -114,7 +143,17 @@ export function createProjection(
       });
       const dropped = [...leads.values()].reduce((sum, lead) => sum + lead.dropped, 0);
       const erased = [...leads.values()].filter((lead) => lead.erased === "now").map(({ leadId }) => leadId);
-      const committed = { records, deadLetters, dropped, erased, assembled };
+      for (const { step, error } of steps) step.end(error);
+      const committed: Committed = {
+        records: timestamps.length,
+        deadLetters,
+        dropped,
+        erased,
+        assembly,
+        milliseconds: performance.now() - start,
+        outcomes: tally.outcomes(),
+        timestamps,
+      };
       turn++;
       stored = new Map(current);
       clear();

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../shared/log.ts";
 import type { Committed, Projection } from "./projection.ts";
 import type { Batch, Source, SourceRecord } from "./source/source.ts";
+import { traceIdOf } from "./trace/tracing.ts";
 
 /** A commit waits for more records only up to these. */
 const MOST_PENDING_BYTES = 128 * 1024 ** 2;
@@ -14,6 +15,8 @@ export interface Running {
   readonly projection: Projection;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** Told of each batch once it is folded; it may not be committed yet. */
+  readonly onBatch?: (batch: Batch) => void;
   readonly onCommit?: (committed: Committed) => void;
   /** Told when the database can't be used, and when it can again. */
   readonly onHealth?: (healthy: boolean) => void;
@@ -28,6 +31,7 @@ export async function runProjection({
   projection,
   log,
   signal,
+  onBatch,
   onCommit,
   onHealth,
 }: Running): Promise<void> {
@@ -40,6 +44,7 @@ export async function runProjection({
     };
     if (!(await persist(foldRest, batch))) return;
     projection.advance(batch.positions);
+    onBatch?.(batch);
     if (!mustCommit(batch, projection)) return;
     const committed = await persist(() => projection.commit(), batch);
     if (committed) report(committed.result, log, onCommit);
@@ -88,11 +93,12 @@ async function persistently<T>(
 }
 
 function report(committed: Committed, log: Logger, onCommit: Running["onCommit"]): void {
-  for (const { record, code, reason } of committed.deadLetters) {
+  for (const { record, code, reason, eventId } of committed.deadLetters) {
     const { topic, partition, offset } = record;
-    log.warn({ topic, partition, offset, code, reason }, "dead letter");
+    log.warn({ topic, partition, offset, eventId, traceId: traceIdOf(record), code, reason }, "dead letter");
   }
   if (committed.dropped > 0) log.info({ records: committed.dropped }, "dropped: their leads were erased");
-  log.debug({ records: committed.records, assembled: committed.assembled }, "committed");
+  const { records, assembly, milliseconds } = committed;
+  log.debug({ records, views: assembly.views, milliseconds: Math.round(milliseconds) }, "committed");
   onCommit?.(committed);
 }

@@ -30,6 +30,14 @@ const Environment = Schema.Struct({
   LOG_LEVEL: optional(Schema.Literals(["fatal", "error", "warn", "info", "debug", "trace", "silent"])),
   WEBHOOK_WORKSPACE_ID: optional(NonEmpty),
   WEBHOOKS_ALLOW_PRIVATE: optional(Schema.Literals(["true", "false"])),
+  OPS_HOST: optional(NonEmpty),
+  OPS_PORT: optional(Digits("OPS_PORT", 0, 65_535)),
+  OPS_KEY: optional(
+    Schema.String.check(
+      Schema.makeFilter((text: string) => text.length >= 16 || "needs 16 characters or more"),
+    ),
+  ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(Url),
   MAX_EVENT_BYTES: optional(Digits("MAX_EVENT_BYTES", 1_024, 268_435_456)),
   S3_ENDPOINT: optional(Url),
   S3_REGION: optional(NonEmpty),
@@ -47,6 +55,17 @@ export interface S3Config {
   readonly secretAccessKey: string;
 }
 
+/** Where the projector tells of itself: metrics, health and the operator's page. */
+export interface OpsConfig {
+  readonly host: string;
+  /** Undefined = the default, given up without harm where it is taken. */
+  readonly port: number | undefined;
+  /** What opens the operator's page; undefined = a key of the machine's own, on loopback addresses only. */
+  readonly key: string | undefined;
+}
+
+export const DEFAULT_OPS_PORT = 3_001;
+
 export interface Config {
   readonly eventLogDir: string;
   /** Holds the generations of the views, and the keys. */
@@ -57,6 +76,9 @@ export interface Config {
   readonly apiWorkers: number;
   /** Bytes of views that each of these processes keeps in memory. */
   readonly apiCacheBytes: number;
+  readonly ops: OpsConfig;
+  /** The base address of an OpenTelemetry collector; undefined = traces are passed on, but not exported. */
+  readonly traceEndpoint: string | undefined;
   /** Requests that a key may make in a minute; 0 = no limit. */
   readonly ratePerMinute: number;
   readonly logLevel: string;
@@ -105,6 +127,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     ratePerMinute: Number(settings.RATE_LIMIT_PER_MINUTE ?? 0),
     apiCacheBytes:
       settings.API_CACHE_MIB === undefined ? cacheShare(apiWorkers) : Number(settings.API_CACHE_MIB) * MIB,
+    ops: {
+      host: settings.OPS_HOST ?? "127.0.0.1",
+      port: settings.OPS_PORT === undefined ? undefined : Number(settings.OPS_PORT),
+      key: settings.OPS_KEY,
+    },
+    traceEndpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
     logLevel: settings.LOG_LEVEL ?? "info",
     webhookWorkspaceId: settings.WEBHOOK_WORKSPACE_ID,
     webhooksAllowPrivate: settings.WEBHOOKS_ALLOW_PRIVATE === "true",

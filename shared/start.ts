@@ -6,9 +6,10 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type Config, ConfigError, keysFile, readConfig } from "./config.ts";
+import { type Config, ConfigError, DEFAULT_OPS_PORT, keysFile, readConfig } from "./config.ts";
 import { TOPICS } from "./events/catalogue.ts";
 import { createKey, hashKey, listKeys, openKeys } from "./keys.ts";
+import { opsKey } from "./ops-key.ts";
 
 const EXAMPLE = fileURLToPath(new URL("example/", import.meta.url));
 const EXAMPLE_LEAD = "a9d0a790-201b-47e9-84ed-cc7eed1270c5";
@@ -20,12 +21,18 @@ class StartError extends Error {}
 
 async function start(): Promise<void> {
   const config = readConfig(process.env);
-  const port = await freePort(config);
+  const port = await freePort("PORT", config.host, config.port);
+  const opsPort = await opsPortOf(config);
   mkdirSync(config.databaseDir, { recursive: true });
   if (!config.kafka) fillEventLog(config.eventLogDir);
   const key = exampleKey(config);
   // The children's logs would bury what is printed here: warnings only, unless asked for more.
-  const env = { ...process.env, PORT: String(port), LOG_LEVEL: process.env.LOG_LEVEL || "warn" };
+  const env = {
+    ...process.env,
+    PORT: String(port),
+    OPS_PORT: String(opsPort),
+    LOG_LEVEL: process.env.LOG_LEVEL || "warn",
+  };
   const children = ["projector", "api"].map((name) => startChild(name, env));
   const stop = () => {
     for (const { process: child } of children) child.kill("SIGTERM");
@@ -36,7 +43,7 @@ async function start(): Promise<void> {
     stop();
     if (code) throw new StartError(`the ${name} stopped; its last log line says why`);
   });
-  const address = `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`;
+  const address = addressOf(config.host, port);
   await Promise.race([...exits, untilReady(address)]);
   if (children.every(({ process: child }) => child.exitCode === null && child.signalCode === null)) {
     console.log(`
@@ -44,6 +51,7 @@ The lead view is running on ${eventLogOf(config)} (Ctrl-C stops it).
 
   address  ${address}
   API key  ${key}  (workspace ${EXAMPLE_WORKSPACE})
+  operator ${operatorsPage(config, opsPort)}
 
 curl -s -H 'x-api-key: ${key}' ${address}/api/v1/leads/${EXAMPLE_LEAD}
 `);
@@ -54,8 +62,23 @@ curl -s -H 'x-api-key: ${key}' ${address}/api/v1/leads/${EXAMPLE_LEAD}
 const eventLogOf = ({ kafka, eventLogDir }: Config): string =>
   kafka ? `Kafka at ${kafka.brokers.join(",")}` : `the event log in ${eventLogDir}/`;
 
+const addressOf = (host: string, port: number): string =>
+  `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+
+/** The page with the key behind #, which a browser keeps to itself. */
+function operatorsPage(config: Config, port: number): string {
+  const key = opsKey(config);
+  return key === undefined ? "off: set OPS_KEY" : `${addressOf(config.ops.host, port)}/ops/#key=${key}`;
+}
+
+/** The operator's port: the default gives way where it is taken, one that was asked for does not. */
+async function opsPortOf({ ops: { host, port } }: Config): Promise<number> {
+  if (port !== undefined) return freePort("OPS_PORT", host, port);
+  return freePort("OPS_PORT", host, DEFAULT_OPS_PORT).catch(() => freePort("OPS_PORT", host, 0));
+}
+
 /** The port to serve on, found free. */
-async function freePort({ host, port }: Config): Promise<number> {
+async function freePort(setting: string, host: string, port: number): Promise<number> {
   const probe = createServer();
   try {
     probe.listen(port, host);
@@ -65,7 +88,7 @@ async function freePort({ host, port }: Config): Promise<number> {
     const free = port === 65_535 ? 3_000 : port + 1;
     throw new StartError(
       code === "EADDRINUSE"
-        ? `port ${port} is taken. Choose another one, for example: PORT=${free} npm start`
+        ? `port ${port} is taken. Choose another one, for example: ${setting}=${free} npm start`
         : `can't listen on ${host}:${port}: ${message}`,
     );
   }

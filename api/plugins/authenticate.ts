@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { ProblemError } from "../../shared/http/problem.ts";
 import type { Keys } from "../keys.ts";
-import { ProblemError } from "../problem.ts";
 
 declare module "fastify" {
   interface FastifyRequest {

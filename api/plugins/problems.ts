@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyInstance } from "fastify";
-import { PROBLEM_TYPE, ProblemError, problem } from "../problem.ts";
+import { PROBLEM_TYPE, ProblemError, problem } from "../../shared/http/problem.ts";
 import { ViewsUnavailable } from "../views.ts";
 
 /** Answers every error as problem details; what went wrong inside is for the log, not for the client. */

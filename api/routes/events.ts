@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { ProblemError } from "../../shared/http/problem.ts";
 import { SECTIONS } from "../../shared/view/change.ts";
 import { Status } from "../../shared/view/lead-view.ts";
 import type { ChangeFeed, Subscription } from "../change-feed.ts";
 import type { Keys } from "../keys.ts";
-import { ProblemError } from "../problem.ts";
 import type { Views } from "../views.ts";
 import { requireLeadId } from "./lead.ts";
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
+import { ProblemError } from "../../shared/http/problem.ts";
 import type { Respond } from "../lead-response.ts";
-import { ProblemError } from "../problem.ts";
 import type { Views } from "../views.ts";
 import { WAIT_HEADER, waitForPosition } from "../wait-for-position.ts";
 

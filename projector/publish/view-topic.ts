@@ -4,6 +4,7 @@ import type { Logger } from "../../shared/log.ts";
 import { type ChangeRow, viewWithoutUrls } from "../../shared/view/change.ts";
 import { createKafka } from "../source/kafka/client.ts";
 import type { Store } from "../store/store.ts";
+import type { Tracing } from "../trace/tracing.ts";
 import { runRelay } from "./relay.ts";
 
 const RELAY = "kafka";
@@ -17,8 +18,7 @@ const AT_ONCE = 500;
 export async function publishViews(
   config: KafkaConfig,
   store: Store,
-  log: Logger,
-  signal: AbortSignal,
+  { log, signal, tracing }: Publishing,
 ): Promise<void> {
   await runRelay({
     producer: createKafka(config, log).producer({
@@ -28,7 +28,17 @@ export async function publishViews(
     }),
     next: () => store.changes.after(store.changes.published(RELAY), AT_ONCE),
     async publish(producer, changes) {
-      await producer.send({ topic: config.leadViewTopic, acks: -1, messages: changes.map(messageOf) });
+      const sent = changes.map(({ traceparent }) =>
+        traceparent === null ? undefined : tracing.send(traceparent, "kafka", config.leadViewTopic),
+      );
+      const messages = changes.map((change, index) => messageOf(change, sent[index]?.traceparent));
+      try {
+        await producer.send({ topic: config.leadViewTopic, acks: -1, messages });
+      } catch (error) {
+        for (const step of sent) step?.end((error as Error).name);
+        throw error;
+      }
+      for (const step of sent) step?.end();
       store.changes.markPublished(RELAY, (changes.at(-1) as ChangeRow).seq);
     },
     waiting: () => store.changes.waiting(store.changes.published(RELAY)),
@@ -39,8 +49,17 @@ export async function publishViews(
   });
 }
 
+export interface Publishing {
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly tracing: Tracing;
+}
+
 /** A view under its lead's id, with CloudEvents headers in binary mode; an erased lead's is a tombstone. */
-function messageOf({ leadId, workspaceId, version, status, body, urlSlots }: ChangeRow): Message {
+function messageOf(
+  { leadId, workspaceId, version, status, body, urlSlots }: ChangeRow,
+  traceparent: string | undefined,
+): Message {
   const erased = status === null || body === null;
   return {
     key: leadId,
@@ -54,6 +73,7 @@ function messageOf({ leadId, workspaceId, version, status, body, urlSlots }: Cha
       ce_workspaceid: workspaceId,
       "content-type": "application/json",
       version: String(version),
+      ...(traceparent === undefined ? {} : { traceparent }),
     },
   };
 }

@@ -4,7 +4,8 @@ import { readConfig } from "../../shared/config.ts";
 import { createLog } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
 import { openHistorySource } from "../source/open-source.ts";
-import { Busy, exclusively, listGenerations, removeGeneration, switchBack } from "./generations.ts";
+import { Busy, exclusively } from "./exclusively.ts";
+import { listGenerations, removeGeneration, switchBack } from "./generations.ts";
 
 const { positionals } = parseArgs({ allowPositionals: true });
 const [command = "list", argument] = positionals;

@@ -10,8 +10,10 @@ import { openStore, type Store } from "../store/store.ts";
 import { buildGeneration, removeDatabase, renameDatabase } from "./build-generation.ts";
 import { newDeadLetters } from "./check.ts";
 import { differences, diffLines } from "./compare.ts";
-import { Busy, buildingFile, exclusively, nextGeneration, switchTo } from "./generations.ts";
+import { Busy, exclusively } from "./exclusively.ts";
+import { buildingFile, nextGeneration, switchTo } from "./generations.ts";
 import { createProgress } from "./progress.ts";
+import { recordedProgress, removeProgress } from "./progress-file.ts";
 import { refoldLeads } from "./refold.ts";
 
 const USAGE =
@@ -75,7 +77,7 @@ async function rebuild(config: Config, { archive, verify, switches }: Wanted): P
     archive,
     source: openHistorySource(config, log),
     decode: createDecoder(config),
-    progress: createProgress,
+    progress: recordedProgress(databaseDir, createProgress),
   });
   try {
     if (verify) {
@@ -106,6 +108,7 @@ async function rebuild(config: Config, { archive, verify, switches }: Wanted): P
     await growing.close().catch(() => undefined);
     serving.close();
     removeDatabase(file);
+    removeProgress(databaseDir);
   }
 }
 

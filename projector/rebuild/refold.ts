@@ -68,7 +68,7 @@ function exchange(
       applyDecoded(leads.get(decoded.leadId) as PendingLead, decoded, () => undefined);
       for (const { id } of store.deadLetters.at(record)) recovered += store.deadLetters.remove(id) ? 1 : 0;
     } catch (error) {
-      failed.push(deadLetterOf(record, error));
+      failed.push(deadLetterOf(record, decoded, error));
     }
   }
   const dropped = [...leads.values()].map((lead) => ({ ...lead, dropped: 0 }));

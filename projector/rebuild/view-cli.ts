@@ -1,4 +1,5 @@
 // `npm run view -- --lead ID --at TIME|TOPIC/PARTITION/OFFSET`: a lead's view as it was, for support.
+// `npm run view -- --lead ID --events`: the records that made it, one JSON object a line, in the order of their times.
 import { parseArgs } from "node:util";
 import { readConfig } from "../../shared/config.ts";
 import { viewFile } from "../../shared/generation.ts";
@@ -6,33 +7,77 @@ import { createLog } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
 import { normalizeTime } from "../decode/times.ts";
 import { openHistorySource } from "../source/open-source.ts";
+import type { Position, Source } from "../source/source.ts";
 import { openStore } from "../store/store.ts";
+import { foldHistory, leadHistory } from "./lead-history.ts";
 import { type Moment, viewAt } from "./time-travel.ts";
 
-const USAGE = "usage: npm run view -- --lead ID --at TIME|TOPIC/PARTITION/OFFSET";
+const USAGE = "usage: npm run view -- --lead ID (--at TIME|TOPIC/PARTITION/OFFSET | --events)";
 
-const { values } = parseArgs({ options: { lead: { type: "string" }, at: { type: "string" } } });
+const { values } = parseArgs({
+  options: { lead: { type: "string" }, at: { type: "string" }, events: { type: "boolean", default: false } },
+});
 const moment = momentOf(values.at ?? "");
 const config = readConfig(process.env);
 
-if (!values.lead || !moment) {
+if (!values.lead || (!moment && !values.events)) {
   console.error(USAGE);
   process.exitCode = 2;
 } else {
   const store = openStore(viewFile(config));
   try {
     const source = openHistorySource(config, createLog("projector", "warn"));
-    const view = await viewAt(source, createDecoder(config), store.positions.all(), values.lead, moment);
-    if (view !== null) console.log(JSON.stringify(JSON.parse(view), null, 2));
-    console.error(
-      view === null ? "the lead had no view then" : "matchingLeads depend on other leads and are left empty",
-    );
-    process.exitCode = view === null ? 1 : 0;
+    const upTo = store.positions.all();
+    process.exitCode = moment
+      ? await printView(source, upTo, values.lead, moment)
+      : await printEvents(source, upTo, values.lead);
   } catch (error) {
     console.error((error as Error).message);
     process.exitCode = 1;
   } finally {
     store.close();
+  }
+}
+
+async function printView(
+  source: Source,
+  upTo: readonly Position[],
+  leadId: string,
+  moment: Moment,
+): Promise<number> {
+  const view = await viewAt(source, createDecoder(config), upTo, leadId, moment);
+  if (view === null) {
+    console.error("the lead had no view then");
+    return 1;
+  }
+  console.log(JSON.stringify(JSON.parse(view), null, 2));
+  console.error("matchingLeads depend on other leads and are left empty");
+  return 0;
+}
+
+async function printEvents(source: Source, upTo: readonly Position[], leadId: string): Promise<number> {
+  const told = await leadHistory(source, createDecoder(config), upTo, leadId);
+  const { codes } = foldHistory(leadId, told);
+  const lines = told.map(({ record, time }, index) => ({ record, time, code: codes[index] }));
+  // Stable, so records of one partition that say the same time stay in their order.
+  for (const { record, time, code } of lines.sort((a, b) =>
+    a.time < b.time ? -1 : a.time > b.time ? 1 : 0,
+  )) {
+    const { topic, partition, offset, value } = record;
+    console.log(
+      JSON.stringify({ topic, partition, offset, time, deadLetter: code ?? null, value: shown(value) }),
+    );
+  }
+  return 0;
+}
+
+/** The value's JSON, or its text where it is none; null for a tombstone. */
+function shown(value: Buffer | null): unknown {
+  const text = value?.toString("utf8") ?? "null";
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
   }
 }
 

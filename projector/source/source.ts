@@ -56,6 +56,11 @@ export interface Sink {
   reset(): void;
 }
 
+/** The offset that the next record of a partition will have. */
+export interface End extends Pick<Position, "topic" | "partition"> {
+  readonly end: number;
+}
+
 /** An ordered, resumable log of events: Kafka or files (design.md section 2). */
 export interface Source {
   /**
@@ -63,6 +68,8 @@ export interface Source {
    * @throws SourceError where the log no longer holds what the positions say
    */
   run(sink: Sink, signal: AbortSignal): Promise<void>;
+  /** Where the partitions end that are read now, as far as the log has told. */
+  ends(): readonly End[];
 }
 
 /** The log contradicts the stored positions or itself; the message says where, and what to do. */

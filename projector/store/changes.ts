@@ -27,8 +27,8 @@ export function createChanges(db: Connection) {
   );
   const forget = db.prepare<[string]>("DELETE FROM change WHERE lead_id = ?");
   const insert = db.prepare(
-    `INSERT INTO change (seq, lead_id, workspace_id, version, status, section_seqs, section_ends)
-     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO change (seq, lead_id, workspace_id, version, status, section_seqs, section_ends, traceparent)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const after = db.prepare<[number, number], ChangeRow>(SELECT_CHANGES);
   const ofWorkspace = db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES);
@@ -37,6 +37,9 @@ export function createChanges(db: Connection) {
     "INSERT INTO relay VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq",
   );
   const waiting = db.prepare<[number], number>("SELECT count(*) FROM change WHERE seq > ?").pluck();
+  const waitingOf = db
+    .prepare<[string, number], number>("SELECT count(*) FROM change WHERE workspace_id = ? AND seq > ?")
+    .pluck();
   return {
     /** Notes that a view is new, or another one than before. */
     changed(
@@ -45,7 +48,8 @@ export function createChanges(db: Connection) {
         workspaceId,
         version,
         status,
-      }: Pick<ChangeRow, "leadId" | "workspaceId" | "version" | "status">,
+        traceparent,
+      }: Pick<ChangeRow, "leadId" | "workspaceId" | "version" | "status" | "traceparent">,
       body: Buffer,
       sectionEnds: readonly number[],
       former: Former | undefined,
@@ -62,12 +66,13 @@ export function createChanges(db: Connection) {
         status,
         JSON.stringify(seqs),
         JSON.stringify(sectionEnds),
+        traceparent,
       );
     },
     /** Notes that a lead was erased: of it only the id is kept. */
-    erased(leadId: string, workspaceId: string, version: number): void {
+    erased(leadId: string, workspaceId: string, version: number, traceparent: string | null): void {
       forget.run(leadId);
-      insert.run((last.get() as number) + 1, leadId, workspaceId, version, null, "[]", "[]");
+      insert.run((last.get() as number) + 1, leadId, workspaceId, version, null, "[]", "[]", traceparent);
     },
     after: (seq: number, most: number): ChangeRow[] => after.all(seq, most),
     ofWorkspace: (workspaceId: string, seq: number, most: number): ChangeRow[] =>
@@ -77,6 +82,8 @@ export function createChanges(db: Connection) {
     published: (relay: string): number => published.get(relay) ?? 0,
     markPublished: (relay: string, seq: number): void => void markPublished.run(relay, seq),
     waiting: (seq: number): number => waiting.get(seq) as number,
+    /** The same of one workspace. */
+    waitingOf: (workspaceId: string, seq: number): number => waitingOf.get(workspaceId, seq) as number,
   };
 }
 

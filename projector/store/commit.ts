@@ -29,20 +29,27 @@ interface Shown {
   /** True where the lead can't have a view yet. */
   readonly isFirst: boolean;
   readonly logs: ActionLogReader;
+  /** The trace of the event that changed it; null where that was another lead's, or came with none. */
+  readonly traceparent: string | null;
+}
+
+/** How many views were assembled, and written, and the milliseconds that this took. */
+export interface Assembly {
+  readonly views: number;
+  readonly milliseconds: number;
 }
 
 /**
  * Writes the state, assembles each view that it changes once, and moves the positions, in one transaction
  * (design.md sections 4 and 5).
- * @returns how many views were assembled
  */
-export function commitPending(store: Store, pending: Pending): number {
-  let assembled = 0;
+export function commitPending(store: Store, pending: Pending): Assembly {
+  let assembly: Assembly = { views: 0, milliseconds: 0 };
   store.transaction(() => {
     // First of all: a process that was fenced has not written anything when it finds out.
     store.positions.takeTurn(pending.turn);
     for (const { position, from } of pending.positions) store.positions.move(position, from);
-    if (pending.assemble) assembled = writeAndAssemble(store, pending.leads);
+    if (pending.assemble) assembly = writeAndAssemble(store, pending.leads);
     else writeLeads(store, pending.leads);
     for (const letter of pending.deadLetters) {
       // What is no event, but carries an erased lead's key, is forgotten as the lead is.
@@ -51,22 +58,23 @@ export function commitPending(store: Store, pending: Pending): number {
       else store.deadLetters.add(letter, pending.failedAt);
     }
   });
-  return assembled;
+  return assembly;
 }
 
 /** Writes the leads and assembles each view that they change, their own and those they match, once. */
-function writeAndAssemble(store: Store, leads: readonly PendingLead[]): number {
+function writeAndAssemble(store: Store, leads: readonly PendingLead[]): Assembly {
   const keys = changedIdentities(leads);
   const dirty = new Set(keys.flatMap((key) => store.matching.memberIds(key)));
   const shown = writeLeads(store, leads);
   for (const key of keys) for (const id of store.matching.memberIds(key)) dirty.add(id);
   for (const leadId of shown.keys()) dirty.add(leadId);
   for (const { leadId, erased } of leads) if (erased !== false) dirty.delete(leadId);
+  const start = performance.now();
   for (const leadId of dirty) {
     const lead = shown.get(leadId) ?? loadShown(store, leadId);
     if (lead) writeView(store, lead);
   }
-  return dirty.size;
+  return { views: dirty.size, milliseconds: performance.now() - start };
 }
 
 /** Assembles the views of stored leads that have none yet. */
@@ -114,7 +122,14 @@ function writeLeads(store: Store, leads: readonly PendingLead[]): Map<string, Sh
       for (const log of logs) store.actionLogs.put(log, no);
       if (!identity) continue;
       const reader = pending.stored && !lead.replaces ? store.actionLogs.reader(no) : pendingLogReader(logs);
-      shown.set(lead.leadId, { part: pending.part, identity, logs: reader, isFirst: !pending.stored?.owner });
+      const isFirst = !pending.stored?.owner;
+      shown.set(lead.leadId, {
+        part: pending.part,
+        identity,
+        logs: reader,
+        isFirst,
+        traceparent: lead.traceparent,
+      });
     }
   }
   return shown;
@@ -127,13 +142,13 @@ function clearLead(store: Store, lead: PendingLead): void {
     store.actionLogs.erase(stored.no);
     if (!changed) store.leads.removePart(stored.no);
   }
-  if (lead.owner === null) store.views.erase(lead.leadId);
+  if (lead.owner === null) store.views.erase(lead.leadId, lead.traceparent);
 }
 
 function eraseLead(store: Store, lead: PendingLead): void {
   for (const { stored } of lead.parts.values()) if (stored) store.actionLogs.erase(stored.no);
   store.leads.erase(lead.leadId);
-  store.views.erase(lead.leadId);
+  store.views.erase(lead.leadId, lead.traceparent);
   store.deadLetters.erase(lead.leadId);
 }
 
@@ -141,12 +156,13 @@ function loadShown(store: Store, leadId: string): Shown | undefined {
   const stored = store.leads.load(leadId).find(({ owner }) => owner);
   if (!stored?.identity) return undefined;
   const { no, part, identity } = stored;
-  return { part, identity, logs: store.actionLogs.reader(no), isFirst: false };
+  return { part, identity, logs: store.actionLogs.reader(no), isFirst: false, traceparent: null };
 }
 
 function writeView(store: Store, shown: Shown): void {
   const { leadId, workspaceId } = shown.part;
-  store.views.write(leadId, workspaceId, assembled(store, shown), shown.isFirst);
+  const { isFirst, traceparent } = shown;
+  store.views.write(leadId, workspaceId, assembled(store, shown), { isFirst, traceparent });
 }
 
 const assembled = (store: Store, { part, identity, logs }: Shown): AssembledView =>

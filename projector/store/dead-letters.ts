@@ -8,6 +8,8 @@ export interface DeadLetter {
   /** One word for counting and filtering. */
   readonly code: string;
   readonly reason: string;
+  /** The event's own id, where the record is an event. */
+  readonly eventId?: string;
 }
 
 export interface StoredDeadLetter extends DeadLetter {

@@ -24,11 +24,18 @@ export function createViews(db: Connection, changes: ReturnType<typeof createCha
   );
   const slotsOf = ({ urlSlots }: AssembledView) => (urlSlots.length === 0 ? null : JSON.stringify(urlSlots));
   return {
+    get: (leadId: string): VersionedView | undefined => get.get(leadId),
     /**
      * Writes a lead's view; its version grows, and subscribers are told, only where the bytes changed.
      * @param isFirst true where the lead is known to have none yet
+     * @param traceparent the trace of the event that changed it
      */
-    write(leadId: string, workspaceId: string, view: AssembledView, isFirst: boolean): void {
+    write(
+      leadId: string,
+      workspaceId: string,
+      view: AssembledView,
+      { isFirst, traceparent }: { readonly isFirst: boolean; readonly traceparent: string | null },
+    ): void {
       const { body, status, sectionEnds } = view;
       const slots = slotsOf(view);
       const stored = isFirst ? undefined : get.get(leadId);
@@ -36,15 +43,15 @@ export function createViews(db: Connection, changes: ReturnType<typeof createCha
       else if (stored.urlSlots !== slots || !stored.body.equals(body)) update.run(body, slots, leadId);
       else return;
       const version = (stored?.version ?? 0) + 1;
-      changes.changed({ leadId, workspaceId, version, status }, body, sectionEnds, stored);
+      changes.changed({ leadId, workspaceId, version, status, traceparent }, body, sectionEnds, stored);
     },
     /** Writes a view of a bulk load, of which nobody is told before the generation serves. */
     load(leadId: string, workspaceId: string, view: AssembledView): void {
       insert.run(leadId, workspaceId, view.body, slotsOf(view));
     },
-    erase(leadId: string): void {
+    erase(leadId: string, traceparent: string | null): void {
       const removed = remove.get(leadId);
-      if (removed) changes.erased(leadId, removed.workspaceId, removed.version + 1);
+      if (removed) changes.erased(leadId, removed.workspaceId, removed.version + 1, traceparent);
     },
   };
 }

@@ -16,13 +16,15 @@ export interface ChangeRow {
   readonly status: string | null;
   /** JSON: the number of each section's latest change, as SECTIONS has them; empty where it is not known. */
   readonly sectionSeqs: string;
+  /** The trace of the event that made the change (W3C Trace Context); null where it came with none. */
+  readonly traceparent: string | null;
   readonly body: Buffer | null;
   readonly urlSlots: string | null;
 }
 
 /** Reads the changes behind a number, in order: `?` the number, `?` at most so many. */
 export const SELECT_CHANGES = `SELECT c.seq, c.lead_id AS leadId, c.workspace_id AS workspaceId, c.version, c.status,
-    c.section_seqs AS sectionSeqs, v.body, v.url_slots AS urlSlots
+    c.section_seqs AS sectionSeqs, c.traceparent, v.body, v.url_slots AS urlSlots
   FROM change c LEFT JOIN lead_view v ON v.lead_id = c.lead_id WHERE c.seq > ? ORDER BY c.seq LIMIT ?`;
 
 /** The same of one workspace: `?` the workspace first. */

@@ -2,6 +2,7 @@
 import type kafkajs from "kafkajs";
 import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
 import { publishViews } from "../../projector/publish/view-topic.ts";
+import { passingOn } from "../../projector/trace/tracing.ts";
 import { openApi } from "../harness/api.ts";
 import { createSpeaker } from "../harness/events.ts";
 import { openCluster, silent, testConfig } from "../harness/kafka.ts";
@@ -45,7 +46,11 @@ describe.skipIf(inject("brokers") === "")("the topic of views", () => {
     fold(say({ event: "document.received", data: { id: "d", storageKey: "k" } }));
     const start = () => {
       const stopping = new AbortController();
-      const running = publishViews(config, api.projector.store, silent, stopping.signal);
+      const running = publishViews(config, api.projector.store, {
+        log: silent,
+        signal: stopping.signal,
+        tracing: passingOn,
+      });
       return () => {
         stopping.abort();
         return running;

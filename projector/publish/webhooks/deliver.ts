@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../../../shared/log.ts";
 import { type ChangeRow, viewWithoutUrls } from "../../../shared/view/change.ts";
 import type { Store } from "../../store/store.ts";
+import { passingOn, type Tracing } from "../../trace/tracing.ts";
 import { publicAddress } from "./address.ts";
 import type { Endpoint, Endpoints } from "./endpoints.ts";
 
@@ -21,6 +22,7 @@ export interface Delivering {
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly allowPrivate: boolean;
+  readonly tracing?: Tracing;
   readonly backOffMs?: readonly number[];
 }
 
@@ -44,19 +46,31 @@ export async function deliverWebhooks(delivering: Delivering): Promise<void> {
 }
 
 async function deliverTo(endpoint: Endpoint, delivering: Delivering): Promise<void> {
-  const { store, endpoints, log, signal, allowPrivate, backOffMs = BACK_OFF_MS } = delivering;
+  const {
+    store,
+    endpoints,
+    log,
+    signal,
+    allowPrivate,
+    tracing = passingOn,
+    backOffMs = BACK_OFF_MS,
+  } = delivering;
   const { id, workspaceId } = endpoint;
   const changes = store.changes.ofWorkspace(workspaceId, endpoint.seq, AT_ONCE);
   let attempts = endpoint.attempts;
   for (const change of changes) {
     if (signal.aborted) return;
+    const { traceparent } = change;
+    const step = traceparent === null ? undefined : tracing.send(traceparent, "webhook", id);
     try {
-      await send(endpoint, change, allowPrivate);
+      await send(endpoint, change, step?.traceparent, allowPrivate);
+      step?.end();
       endpoints.advance(id, change.seq);
       attempts = 0;
     } catch (error) {
       const wait = backOffMs[attempts];
       const reason = (error as Error).message;
+      step?.end((error as Error).name);
       log.warn({ endpoint: id, attempt: attempts + 1, reason, retryInMs: wait }, "webhook not delivered");
       if (wait !== undefined) {
         endpoints.postpone(id, Date.now() + wait);
@@ -77,7 +91,12 @@ async function deliverTo(endpoint: Endpoint, delivering: Delivering): Promise<vo
 }
 
 /** @throws Error where the receiver does not answer with success in time */
-async function send({ url, secret }: Endpoint, change: ChangeRow, allowPrivate: boolean): Promise<void> {
+async function send(
+  { url, secret }: Endpoint,
+  change: ChangeRow,
+  traceparent: string | undefined,
+  allowPrivate: boolean,
+): Promise<void> {
   const target = new URL(url);
   const { address, family } = await publicAddress(target, allowPrivate);
   const body = bodyOf(change);
@@ -93,6 +112,7 @@ async function send({ url, secret }: Endpoint, change: ChangeRow, allowPrivate: 
       "webhook-id": encodeURIComponent(messageId),
       "webhook-timestamp": String(timestamp),
       "webhook-signature": sign(secret, encodeURIComponent(messageId), timestamp, body),
+      ...(traceparent === undefined ? {} : { traceparent }),
     },
   });
   const { promise, resolve, reject } = Promise.withResolvers<void>();

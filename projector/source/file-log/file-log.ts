@@ -25,7 +25,9 @@ const POLL_MS = 25;
  * @throws SourceError where a file that was read is gone, shorter or another one
  */
 export function createFileLog(folder: string, { follow = true } = {}): Source {
+  let files: ReadonlyMap<string, PartitionFile> = new Map();
   return {
+    ends: () => [...files.values()].map((file) => file.end()),
     async run(sink, signal) {
       for (let ended = false; !ended && !signal.aborted; ) {
         try {
@@ -42,14 +44,15 @@ export function createFileLog(folder: string, { follow = true } = {}): Source {
   };
 
   async function readAll(sink: Sink, signal: AbortSignal): Promise<void> {
-    const files = new Map<string, PartitionFile>();
+    const open = new Map<string, PartitionFile>();
+    files = open;
     const positions = sink.positions();
     requireFiles(folder, positions);
     try {
       for (let more = false; !signal.aborted; ) {
-        openNewFiles(folder, positions, files);
+        openNewFiles(folder, positions, open);
         // A batch that promised more is always followed by one, be it empty: what it left uncommitted waits for it.
-        const batch: Batch | undefined = readBatch(files) ?? (more ? NOTHING_MORE : undefined);
+        const batch: Batch | undefined = readBatch(open) ?? (more ? NOTHING_MORE : undefined);
         more = batch?.more ?? false;
         if (batch !== undefined) await sink.handle(batch);
         else if (!follow) return;
@@ -58,7 +61,8 @@ export function createFileLog(folder: string, { follow = true } = {}): Source {
           : delay(POLL_MS, undefined, { signal }).catch(() => undefined));
       }
     } finally {
-      for (const file of files.values()) file.close();
+      files = new Map();
+      for (const file of open.values()) file.close();
     }
   }
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
-import { type Position, SourceError, type SourceRecord } from "../source.ts";
+import { type End, type Position, SourceError, type SourceRecord } from "../source.ts";
 import { recordOfLine, unreadableRecord } from "./file-record.ts";
 
 const NEWLINE = 0x0a;
@@ -19,6 +19,8 @@ interface Cursor {
 export interface PartitionFile {
   /** Bytes that were written and not read yet. */
   remaining(): number;
+  /** The offset behind the last line that was written. */
+  end(): End;
   /**
    * Reads the whole lines of about the next `bytes`; a line counts once its newline is there.
    * @throws SourceError where the file was truncated or replaced
@@ -45,9 +47,15 @@ export function openPartitionFile(
   // Without a cursor the file is read from its start, and what was folded before is passed over.
   let nextOffset = stored?.cursor ? stored.nextOffset : 0;
   requireSameHistory(file, path, cursor);
+  const ahead = createLineCounter(file, byte);
 
   return {
     remaining: () => sizeOf(file, path, byte) - byte,
+    end: () => ({
+      topic,
+      partition,
+      end: Math.max(nextOffset, foldedUpTo) + ahead.count(sizeOf(file, path, byte)),
+    }),
     read(bytes) {
       const available = sizeOf(file, path, byte) - byte;
       if (available === 0) return undefined;
@@ -57,7 +65,9 @@ export function openPartitionFile(
       const readable = isUtf8(chunk);
       let start = 0;
       let lineStart = 0;
+      let lines = 0;
       while (start < chunk.length) {
+        lines++;
         const end = chunk.indexOf(NEWLINE, start);
         if (end > start) {
           const place = { topic, partition, nextOffset };
@@ -72,6 +82,7 @@ export function openPartitionFile(
         start = end + 1;
       }
       byte += chunk.length;
+      ahead.passed(byte, lines);
       const note: Cursor = {
         byte,
         length: chunk.length - lineStart,
@@ -88,6 +99,35 @@ export function openPartitionFile(
     close: () => closeSync(file),
   };
 }
+
+const COUNTED_AT_ONCE = 1024 ** 2;
+
+/** Counts the lines that are not read yet, each byte once. */
+function createLineCounter(file: number, from: number) {
+  let counted = from;
+  let lines = 0;
+  return {
+    /** The lines up to a size of the file. */
+    count(size: number): number {
+      const buffer = counted < size ? Buffer.allocUnsafe(Math.min(COUNTED_AT_ONCE, size - counted)) : EMPTY;
+      while (counted < size) {
+        const read = readSync(file, buffer, 0, Math.min(buffer.length, size - counted), counted);
+        if (read === 0) break;
+        for (let at = buffer.indexOf(NEWLINE); at >= 0 && at < read; at = buffer.indexOf(NEWLINE, at + 1))
+          lines++;
+        counted += read;
+      }
+      return lines;
+    },
+    /** Lines were read up to a byte. */
+    passed(byte: number, read: number): void {
+      lines = byte > counted ? 0 : lines - read;
+      counted = Math.max(counted, byte);
+    },
+  };
+}
+
+const EMPTY = Buffer.alloc(0);
 
 /** The bytes from `byte` up to the last newline within `bytes`; more where the first line alone is longer. */
 function readWholeLines(

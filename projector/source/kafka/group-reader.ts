@@ -189,6 +189,7 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
       clearTimeout(idle);
     },
     noteInGroup,
+    ends: beyond.ends,
   };
 }
 

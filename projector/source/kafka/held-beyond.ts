@@ -1,4 +1,4 @@
-import { type Position, partitionName } from "../source.ts";
+import { type End, type Position, partitionName } from "../source.ts";
 
 /**
  * Milliseconds after which a partition that did not move is no longer waited for: what it holds is an open transaction,
@@ -6,8 +6,7 @@ import { type Position, partitionName } from "../source.ts";
  */
 const MOVING_MS = 5_000;
 
-interface Seen {
-  readonly end: number;
+interface Seen extends End {
   readonly movedAt: number;
 }
 
@@ -22,11 +21,13 @@ export function createHeldBeyond() {
     /** The broker told a partition's end when asked. */
     told(partition: Partition, end: number): void {
       const name = partitionName(partition);
-      seen.set(name, { end, movedAt: seen.get(name)?.movedAt ?? Date.now() });
+      seen.set(name, { ...partition, end, movedAt: seen.get(name)?.movedAt ?? Date.now() });
     },
     /** The partition moved, and its end was told with the records. */
-    moved: (partition: Partition, end: number): void =>
-      void seen.set(partitionName(partition), { end, movedAt: Date.now() }),
+    moved({ topic, partition }: Partition, end: number): void {
+      seen.set(partitionName({ topic, partition }), { topic, partition, end, movedAt: Date.now() });
+    },
+    ends: (): End[] => [...seen.values()].map(({ topic, partition, end }) => ({ topic, partition, end })),
     /** Records beyond the positions, in all partitions that are moving. */
     records(positions: readonly Position[]): number {
       const since = Date.now() - MOVING_MS;

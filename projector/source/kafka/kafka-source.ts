@@ -21,15 +21,21 @@ const CHECK_MS = 10_000;
  * @throws SourceError where waiting can't help: records are gone, topics changed, credentials are refused
  */
 export function createKafkaSource(config: KafkaConfig, log: Logger): Source {
+  let ends: Source["ends"] = () => [];
+  const onReader = (reader: ReturnType<typeof createGroupReader>) => {
+    ends = reader.ends;
+  };
   return {
+    ends: () => ends(),
     async run(sink, signal) {
       const kafka = createKafka(config, log);
       let wait = FIRST_RETRY_MS;
+      const onBatch = () => {
+        wait = FIRST_RETRY_MS;
+      };
       while (!signal.aborted) {
         try {
-          await consume(kafka, config, sink, log, signal, () => {
-            wait = FIRST_RETRY_MS;
-          });
+          await consume({ kafka, config, sink, log, signal, onReader, onBatch });
         } catch (error) {
           const fatal = hopeless(error);
           if (fatal) throw fatal;
@@ -43,15 +49,18 @@ export function createKafkaSource(config: KafkaConfig, log: Logger): Source {
   };
 }
 
+interface Consuming {
+  readonly kafka: Kafka;
+  readonly config: KafkaConfig;
+  readonly sink: Sink;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly onReader: (reader: ReturnType<typeof createGroupReader>) => void;
+  readonly onBatch: () => void;
+}
+
 /** Joins the group and reads until the signal aborts. */
-async function consume(
-  kafka: Kafka,
-  config: KafkaConfig,
-  sink: Sink,
-  log: Logger,
-  signal: AbortSignal,
-  onBatch: () => void,
-): Promise<void> {
+async function consume({ kafka, config, sink, log, signal, onReader, onBatch }: Consuming): Promise<void> {
   const admin = kafka.admin();
   const consumer = kafka.consumer({
     groupId: config.groupId,
@@ -72,6 +81,7 @@ async function consume(
     await consumer.connect();
     await consumer.subscribe({ topics: [...config.topics.values()], fromBeginning: true });
     const reader = createGroupReader({ admin, consumer, config, sink, log, onBatch, fail: ended.reject });
+    onReader(reader);
     consumer.on("consumer.crash", ({ payload }) => ended.reject(payload.error));
     consumer.on("consumer.group_join", ({ payload }) => reader.assigned(payload.memberAssignment));
     consumer.on("consumer.start_batch_process", ({ payload }) => reader.passedOver(payload));

@@ -1,0 +1,142 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from "prom-client";
+import type { Committed } from "../projection.ts";
+import type { Monitor } from "./monitor.ts";
+
+/** Seconds; from a commit of one event to one of a long catch-up. */
+const DURATIONS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const FRESHNESS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600];
+
+/** What only commits tell: counters and durations. */
+export function createCommitMetrics(registry: Registry, now: () => number = Date.now) {
+  const registers = [registry];
+  const events = new Counter({
+    name: "lead_view_events_total",
+    help: "Events by type and what became of them: folded, dropped (their lead is erased) or dead_letter",
+    labelNames: ["type", "outcome"],
+    registers,
+  });
+  const records = new Counter({
+    name: "lead_view_records_total",
+    help: "Records that were folded",
+    registers,
+  });
+  const commit = new Histogram({
+    name: "lead_view_commit_duration_seconds",
+    help: "A commit: state, views, outbox and positions in one transaction",
+    buckets: DURATIONS,
+    registers,
+  });
+  const assemble = new Histogram({
+    name: "lead_view_assemble_duration_seconds",
+    help: "Assembling and writing all views of a commit",
+    buckets: DURATIONS,
+    registers,
+  });
+  const views = new Counter({
+    name: "lead_view_views_assembled_total",
+    help: "Views that were assembled",
+    registers,
+  });
+  const freshness = new Histogram({
+    name: "lead_view_freshness_seconds",
+    help: "From a record's timestamp to the commit that shows it",
+    buckets: FRESHNESS,
+    registers,
+  });
+  return ({ records: count, outcomes, assembly, milliseconds, timestamps }: Committed): void => {
+    for (const { type, outcome, events: number } of outcomes) events.inc({ type, outcome }, number);
+    if (count === 0) return;
+    records.inc(count);
+    commit.observe(milliseconds / 1_000);
+    assemble.observe(assembly.milliseconds / 1_000);
+    views.inc(assembly.views);
+    const at = now();
+    for (const timestamp of timestamps) freshness.observe(Math.max(0, at - timestamp) / 1_000);
+  };
+}
+
+export interface LabelNames {
+  readonly group: string;
+  /** The broker's name of a topic. */
+  readonly topicName: (topic: string) => string;
+}
+
+/** What is looked up when it is asked for: lag by Kafka exporters' names, and the database's state. */
+export function registerStateMetrics(
+  registry: Registry,
+  monitor: Monitor,
+  { group, topicName }: LabelNames,
+): void {
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const perPartition = (name: string, help: string, labelNames: string[] = ["topic", "partition"]) =>
+    new Gauge({ name, help, labelNames, registers });
+  // The first of them that a scrape asks, so that one measurement serves all.
+  new Gauge({
+    name: "lead_view_partitions",
+    help: "Partitions that this projector reads",
+    registers,
+    collect() {
+      const all = monitor.partitions();
+      this.set(all.length);
+      for (const one of [ends, offsets, lag, lagSeconds]) one.reset();
+      for (const { topic, partition, nextOffset, end, records, seconds } of all) {
+        const labels = { topic: topicName(topic), partition: String(partition) };
+        ends.set(labels, end);
+        offsets.set({ consumergroup: group, ...labels }, nextOffset);
+        lag.set({ consumergroup: group, ...labels }, records);
+        lagSeconds.set({ consumergroup: group, ...labels }, seconds);
+      }
+    },
+  });
+  const ends = perPartition(
+    "kafka_topic_partition_current_offset",
+    "The offset that the next record will have",
+  );
+  const ofGroup = ["consumergroup", "topic", "partition"];
+  const offsets = perPartition(
+    "kafka_consumergroup_current_offset",
+    "The offset of the next record to fold",
+    ofGroup,
+  );
+  const lag = perPartition("kafka_consumergroup_lag", "Records that are not folded yet", ofGroup);
+  const lagSeconds = perPartition(
+    "kafka_consumergroup_lag_seconds",
+    "Seconds since the oldest record that is not folded yet was produced, at most",
+    ofGroup,
+  );
+  const gauge = (name: string, help: string, value: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(value());
+      },
+    });
+  gauge("lead_view_ready", "1 where the view database can be used", () => (monitor.isReady() ? 1 : 0));
+  gauge("lead_view_generation", "The generation that serves", monitor.generation);
+  gauge(
+    "lead_view_dead_letters",
+    "Records that could not be folded, and wait to be retried",
+    monitor.deadLetters,
+  );
+  new Gauge({
+    name: "lead_view_outbox_depth",
+    help: "Changes, or dead letters, that wait to be handed on",
+    labelNames: ["relay"],
+    registers,
+    collect() {
+      for (const { relay, waiting } of monitor.outboxes()) this.set({ relay }, waiting);
+    },
+  });
+  new Gauge({
+    name: "lead_view_database_bytes",
+    help: "Size of the serving database and of its write-ahead log",
+    labelNames: ["file"],
+    registers,
+    collect() {
+      for (const [file, bytes] of Object.entries(monitor.sizes())) this.set({ file }, bytes);
+    },
+  });
+}

@@ -1,0 +1,109 @@
+import { statSync } from "node:fs";
+import { servingGeneration, viewFile } from "../../shared/generation.ts";
+import type { Committed } from "../projection.ts";
+import type { Endpoints } from "../publish/webhooks/endpoints.ts";
+import type { Batch, Source } from "../source/source.ts";
+import type { Store } from "../store/store.ts";
+import { createLag, type PartitionLag } from "./lag.ts";
+
+/** What a projector works on while one generation serves. */
+export interface Subject {
+  readonly store: Store;
+  readonly source: Source;
+  readonly endpoints: Endpoints;
+}
+
+/** One point of the charts. */
+export interface Sample {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** Records that are not folded yet, over all partitions. */
+  readonly lag: number;
+  /** Records folded a second since the point before. */
+  readonly rate: number;
+}
+
+/** How much of something waits to be handed on. */
+export interface Outbox {
+  readonly relay: "kafka" | "dead_letter_topic" | "webhook";
+  readonly waiting: number;
+}
+
+export type Monitor = ReturnType<typeof createMonitor>;
+
+const SAMPLE_MS = 2_000;
+/** A quarter of an hour. */
+const SAMPLES = 450;
+
+/**
+ * Knows how the projector is doing, over all generations that serve while it runs.
+ * @param onCommit told of every commit
+ */
+export function createMonitor(
+  { databaseDir, publishes }: { readonly databaseDir: string; readonly publishes: boolean },
+  onCommit: (committed: Committed) => void,
+) {
+  let subject: Subject | undefined;
+  let healthy = true;
+  let folded = 0;
+  let foldedBefore = 0;
+  let sampledAt = Date.now();
+  const lag = createLag();
+  const samples: Sample[] = [];
+
+  const partitions = (): PartitionLag[] =>
+    subject ? lag.measure(subject.store.positions.all(), subject.source.ends()) : [];
+
+  const sample = () => {
+    const at = Date.now();
+    const seconds = Math.max(0.001, (at - sampledAt) / 1_000);
+    const left = partitions().reduce((sum, { records }) => sum + records, 0);
+    samples.push({ at, lag: left, rate: (folded - foldedBefore) / seconds });
+    if (samples.length > SAMPLES) samples.shift();
+    foldedBefore = folded;
+    sampledAt = at;
+  };
+  const sampling = setInterval(sample, SAMPLE_MS).unref();
+
+  return {
+    /** From now on this is what is worked on; undefined between two generations. */
+    observe(next: Subject | undefined): void {
+      subject = next;
+    },
+    batch: (batch: Batch): void => lag.folded(batch),
+    committed(committed: Committed): void {
+      folded += committed.records;
+      onCommit(committed);
+    },
+    health(ok: boolean): void {
+      healthy = ok;
+    },
+    /** True where a generation is worked on and its database can be used. */
+    isReady: (): boolean => healthy && subject !== undefined,
+    /** The store of the serving generation; undefined between two. */
+    store: (): Store | undefined => subject?.store,
+    partitions,
+    samples: (): readonly Sample[] => samples,
+    generation: (): number => servingGeneration(databaseDir),
+    deadLetters: (): number => subject?.store.deadLetters.count() ?? 0,
+    outboxes(): Outbox[] {
+      if (!subject) return [];
+      const { store, endpoints } = subject;
+      const webhooks = endpoints
+        .all()
+        .reduce((sum, { workspaceId, seq }) => sum + store.changes.waitingOf(workspaceId, seq), 0);
+      const topics: Outbox[] = [
+        { relay: "kafka", waiting: store.changes.waiting(store.changes.published("kafka")) },
+        { relay: "dead_letter_topic", waiting: store.deadLetters.waiting() },
+      ];
+      return [...(publishes ? topics : []), { relay: "webhook", waiting: webhooks }];
+    },
+    /** Bytes of the serving database's files. */
+    sizes(): { readonly database: number; readonly wal: number } {
+      const file = viewFile({ databaseDir });
+      const size = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+      return { database: size(file), wal: size(`${file}-wal`) };
+    },
+    stop: (): void => clearInterval(sampling),
+  };
+}

@@ -1,0 +1,64 @@
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import helmet from "@fastify/helmet";
+import fastifyStatic from "@fastify/static";
+import Fastify, { type FastifyInstance, LogController } from "fastify";
+import type { Registry } from "prom-client";
+import { HELMET_OPTIONS } from "../../shared/http/helmet-options.ts";
+import { PROBLEM_TYPE, ProblemError, problem } from "../../shared/http/problem.ts";
+import type { Logger } from "../../shared/log.ts";
+import type { Monitor } from "./monitor.ts";
+import { opsRoutes } from "./ops-routes.ts";
+import { CommandBusy } from "./run-cli.ts";
+
+interface OpsServerParts {
+  readonly monitor: Monitor;
+  readonly registry: Registry;
+  readonly databaseDir: string;
+  /** Undefined = no page. */
+  readonly key: string | undefined;
+  readonly log: Logger;
+}
+
+const PAGE = fileURLToPath(new URL("page/", import.meta.url));
+const CHART = "chart.umd.min.js";
+const CHART_FOLDER = dirname(createRequire(import.meta.url).resolve("chart.js"));
+const MOST_BODY_BYTES = 1_024;
+
+/** What the projector tells of itself: /metrics, /health/live, /health/ready, and the operator's page at /ops. */
+export async function createOpsServer(parts: OpsServerParts): Promise<FastifyInstance> {
+  const { monitor, registry, databaseDir, key, log } = parts;
+  const server = Fastify({
+    bodyLimit: MOST_BODY_BYTES,
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+  }) as unknown as FastifyInstance;
+  server.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    const known = error instanceof ProblemError || error instanceof CommandBusy;
+    const status = error instanceof CommandBusy ? 429 : (error.statusCode ?? 500);
+    if (status >= 500 && !known) request.log.error({ error: error.message }, "request failed");
+    const detail = known ? error.message : "Something went wrong; the log says what.";
+    return reply.code(status).type(PROBLEM_TYPE).send(problem(status, detail));
+  });
+  server.setNotFoundHandler((_request, reply) =>
+    reply.code(404).type(PROBLEM_TYPE).send(problem(404, "There is nothing at this address.")),
+  );
+  await server.register(helmet, HELMET_OPTIONS);
+  server.get("/metrics", async (_request, reply) => {
+    reply.type(registry.contentType);
+    return registry.metrics();
+  });
+  server.get("/health/live", () => ({ status: "live" }));
+  server.get("/health/ready", () => {
+    if (!monitor.isReady()) throw new ProblemError(503, "The view database can't be used right now.");
+    return { status: "ready" };
+  });
+  if (key !== undefined) {
+    await server.register(fastifyStatic, { root: PAGE, prefix: "/ops/" });
+    server.get("/ops", (_request, reply) => reply.redirect("/ops/", 308));
+    server.get(`/ops/${CHART}`, (_request, reply) => reply.sendFile(CHART, CHART_FOLDER));
+    server.register(async (guarded) => opsRoutes(guarded, { monitor, databaseDir, key }));
+  }
+  return server;
+}

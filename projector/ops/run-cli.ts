@@ -1,0 +1,48 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+/** Reading a whole history takes its time. */
+const LONGEST_MS = 120_000;
+const MOST_BYTES = 64 * 1024 ** 2;
+
+/** What a command said, and whether it did what it was to do. */
+export interface Said {
+  readonly ok: boolean;
+  readonly output: string;
+}
+
+const run = promisify(execFile);
+let busy = false;
+
+/** Another command of the page is at work. */
+export class CommandBusy extends Error {
+  override readonly name = "CommandBusy";
+}
+
+/**
+ * Runs one of our command-line programs as a process of its own, so that the fold does not wait for it; one at a time,
+ * since each may read the whole history.
+ * @param file from projector/
+ * @throws CommandBusy where one is at work
+ */
+export async function runCli(file: string, args: readonly string[]): Promise<Said> {
+  if (busy) throw new CommandBusy("another look-up or retry is at work; try again when it is done");
+  busy = true;
+  try {
+    const path = fileURLToPath(new URL(`../${file}`, import.meta.url));
+    const options = { timeout: LONGEST_MS, maxBuffer: MOST_BYTES };
+    const { stdout } = await run(process.execPath, ["--no-warnings", path, ...args], options);
+    return { ok: true, output: stdout.trim() };
+  } catch (error) {
+    const {
+      killed,
+      stdout = "",
+      stderr = "",
+    } = error as { killed?: boolean; stdout?: string; stderr?: string };
+    if (killed) return { ok: false, output: `it was not done within ${LONGEST_MS / 1_000} seconds` };
+    return { ok: false, output: (stderr || stdout).trim() };
+  } finally {
+    busy = false;
+  }
+}
