@@ -7,7 +7,7 @@ RUN npm ci --omit=dev --ignore-scripts
 
 FROM node:24-slim
 WORKDIR /app
-ENV NODE_ENV=production DATABASE_DIR=/data EVENT_LOG_DIR=/data HOST=0.0.0.0
+ENV NODE_ENV=production DATABASE_DIR=/data EVENT_LOG_DIR=/data HOST=0.0.0.0 OPS_HOST=0.0.0.0
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json ./
 COPY shared shared
@@ -16,5 +16,5 @@ COPY api api
 RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data
-EXPOSE 3000
+EXPOSE 3000 3001
 CMD ["node", "api/main.ts"]

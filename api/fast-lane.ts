@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Keys } from "./keys.ts";
 import type { Respond } from "./lead-response.ts";
+import { REQUEST_ID, requestIdOf } from "./request-id.ts";
 import type { Views } from "./views.ts";
 import { WAIT_HEADER } from "./wait-for-position.ts";
 
@@ -33,7 +34,9 @@ export function createFastLane(views: Views, keys: Keys, respond: Respond): Fast
     if (row === undefined || row.workspaceId !== workspaceId) return false;
     const finished = respond(row, headers["if-none-match"]);
     if (finished instanceof Promise) return false;
-    response.writeHead(finished.status, finished.headers as string[]);
+    const requestId = requestIdOf(headers[REQUEST_ID]);
+    const all = requestId === undefined ? finished.headers : [...finished.headers, REQUEST_ID, requestId];
+    response.writeHead(finished.status, all as string[]);
     response.end(finished.body ?? undefined);
     answered++;
     return true;

@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { keysFile, readConfig } from "../shared/config.ts";
 import { openKeys } from "../shared/keys.ts";
 import { createLog } from "../shared/log.ts";
+import { answerMetricsOfAll } from "./cluster-metrics.ts";
 import { CANNOT_SERVE, serve } from "./serve.ts";
 
 const config = readConfig(process.env);
@@ -22,6 +23,7 @@ if (!cluster.isPrimary || config.apiWorkers === 1) {
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void end());
 } else {
+  answerMetricsOfAll();
   startWorkers(config.apiWorkers);
 }
 

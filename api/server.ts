@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { createServer as createHttpServer } from "node:http";
 import helmet from "@fastify/helmet";
 import Fastify, { type FastifyInstance, LogController } from "fastify";
@@ -14,6 +15,7 @@ import { docs } from "./plugins/docs.ts";
 import { problems } from "./plugins/problems.ts";
 import { limitPerKey } from "./plugins/rate-limit.ts";
 import type { Presigner } from "./presign.ts";
+import { REQUEST_ID, requestIdOf } from "./request-id.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { leadRoute } from "./routes/lead.ts";
@@ -48,6 +50,8 @@ export function createServer({ views, keys, presigner, log, ratePerMinute }: Ser
       }),
     bodyLimit: MOST_BODY_BYTES,
     loggerInstance: log,
+    requestIdHeader: false,
+    genReqId: ({ headers }) => requestIdOf(headers[REQUEST_ID]) ?? randomUUID(),
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: {
       maxParamLength: LONGEST_PARAMETER,
@@ -60,11 +64,14 @@ export function createServer({ views, keys, presigner, log, ratePerMinute }: Ser
   const feed = createChangeFeed(views);
   // Streams never end by themselves: a server that closes ends them first.
   server.addHook("preClose", async () => feed.close());
+  server.addHook("onRequest", async (request, reply) => {
+    reply.header(REQUEST_ID, request.id);
+  });
   problems(server);
   server.register(helmet, HELMET_OPTIONS);
   server.register(docs);
   healthRoutes(server, views);
-  metricsRoute(server, views, feed, fastLane);
+  metricsRoute(server, feed, fastLane);
   server.register(async (guarded) => {
     limitWrongKeys(guarded);
     if (ratePerMinute > 0) await limitPerKey(guarded, ratePerMinute);

@@ -1,6 +1,5 @@
-import { statSync } from "node:fs";
 import { LRUCache } from "lru-cache";
-import { followServing, servingGeneration, viewFile } from "../shared/generation.ts";
+import { followServing, viewFile } from "../shared/generation.ts";
 import { type Connection, openReader } from "../shared/sqlite.ts";
 import { type ChangeRow, SELECT_CHANGES, SELECT_WORKSPACE_CHANGES } from "../shared/view/change.ts";
 import { DATABASE_VERSION, type LeadViewRow, SELECT_LEAD_VIEW } from "../shared/view/row.ts";
@@ -20,20 +19,17 @@ export interface Views {
   lastChange(): number;
   /** Changes behind a number, in order, at most so many; of one workspace, or of all. @throws ViewsUnavailable */
   changes(after: number, most: number, workspaceId?: string): ChangeRow[];
-  /** What the database says of itself. @throws ViewsUnavailable */
-  state(): ViewsState;
+  /** How far the events are folded. @throws ViewsUnavailable */
+  positions(): readonly FoldedPosition[];
   close(): void;
 }
 
-export interface ViewsState {
-  readonly generation: number;
-  readonly databaseBytes: number;
-  readonly deadLetters: number;
-  readonly positions: readonly {
-    readonly topic: string;
-    readonly partition: number;
-    readonly nextOffset: number;
-  }[];
+/** Where the projector is in a partition. */
+export interface FoldedPosition {
+  readonly topic: string;
+  readonly partition: number;
+  /** The offset of the next record to fold. */
+  readonly nextOffset: number;
 }
 
 /**
@@ -60,7 +56,7 @@ export function openViews(databaseDir: string, cacheBytes: number): Views {
       workspaceId === undefined
         ? opened().changes.all(after, most)
         : opened().workspaceChanges.all(workspaceId, after, most),
-    state: () => ({ generation: servingGeneration(databaseDir), ...opened().state() }),
+    positions: () => opened().positions.all(),
     close() {
       stopFollowing();
       open?.close();
@@ -81,18 +77,13 @@ function openChecked(file: string, cacheBytes: number) {
       .pluck()
       .get() as string;
     const reader = createRowReader(db, cacheBytes);
-    const deadLetters = db.prepare<[], number>("SELECT count(*) FROM dead_letter").pluck();
-    const positions = db.prepare<[], ViewsState["positions"][number]>(
+    const positions = db.prepare<[], FoldedPosition>(
       'SELECT topic, "partition", next_offset AS nextOffset FROM position',
     );
     return {
       epoch,
       ...reader,
-      state: () => ({
-        databaseBytes: statSync(file).size,
-        deadLetters: deadLetters.get() as number,
-        positions: positions.all(),
-      }),
+      positions,
       lastChange: db.prepare<[], number>("SELECT coalesce(max(seq), 0) FROM change").pluck(),
       changes: db.prepare<[number, number], ChangeRow>(SELECT_CHANGES),
       workspaceChanges: db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES),

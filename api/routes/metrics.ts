@@ -1,25 +1,28 @@
 import type { FastifyInstance } from "fastify";
-import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { ChangeFeed } from "../change-feed.ts";
-import type { Views } from "../views.ts";
+import { metricsOfAll } from "../cluster-metrics.ts";
 
-/** GET /metrics: this process, and the state of the database that it reads, for Prometheus. */
+const DURATIONS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+/** GET /metrics: all workers of the API, for Prometheus; the projector tells of the views themselves. */
 export function metricsRoute(
   server: FastifyInstance,
-  views: Views,
   feed: ChangeFeed,
   fastLane: { readonly answered: () => number },
 ): void {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const requests = new Counter({
-    name: "lead_view_http_requests_total",
-    help: "Answers by status; plain reads that were answered before the routing are among 2xx and 3xx",
-    labelNames: ["status"],
+  const requests = new Histogram({
+    name: "lead_view_http_request_duration_seconds",
+    help: "Answers by route and status, but for the plain reads",
+    labelNames: ["route", "status"],
+    buckets: DURATIONS,
     registers: [registry],
   });
-  server.addHook("onResponse", (_request, reply, done) => {
-    requests.inc({ status: `${Math.floor(reply.statusCode / 100)}xx` });
+  server.addHook("onResponse", (request, reply, done) => {
+    const route = request.routeOptions.url ?? "none";
+    requests.observe({ route, status: reply.statusCode }, reply.elapsedTime / 1_000);
     done();
   });
   new Counter({
@@ -31,33 +34,17 @@ export function metricsRoute(
       this.inc(fastLane.answered());
     },
   });
-  const gauge = (name: string, help: string, value: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(value());
-      },
-    });
-  gauge("lead_view_subscribers", "Readers of Server-Sent Events", feed.size);
-  gauge("lead_view_generation", "The generation that serves", () => views.state().generation);
-  gauge("lead_view_dead_letters", "Records that could not be folded", () => views.state().deadLetters);
-  gauge("lead_view_outbox_last_seq", "The number of the latest change of any view", views.lastChange);
-  gauge("lead_view_database_bytes", "Size of the serving database", () => views.state().databaseBytes);
-  const offsets = new Gauge({
-    name: "lead_view_position_offset",
-    help: "The offset of the next record to fold; a broker's end offset minus this is the lag",
-    labelNames: ["topic", "partition"],
+  new Gauge({
+    name: "lead_view_subscribers",
+    help: "Readers of Server-Sent Events",
     registers: [registry],
     collect() {
-      for (const { topic, partition, nextOffset } of views.state().positions) {
-        offsets.set({ topic, partition: String(partition) }, nextOffset);
-      }
+      this.set(feed.size());
     },
   });
+  const metrics = metricsOfAll(registry);
   server.get("/metrics", async (_request, reply) => {
     reply.type(registry.contentType);
-    return registry.metrics();
+    return metrics();
   });
 }

@@ -73,13 +73,21 @@ test("a read that waits for an event's position never shows what was before it",
   ]);
 });
 
-test("metrics have the positions, the dead letters and the outbox", async () => {
-  api.projector.foldBatch([speaker.record("omni.lead", { value: Buffer.from("no") })]);
+test("metrics tell of answers by route and status", async () => {
+  await api.get("lead-1");
+  await api.get("nobody");
   const { body } = await api.server.inject("/metrics");
-  expect(body).toContain('lead_view_position_offset{topic="omni.lead",partition="0"} 2');
-  expect(body).toContain("lead_view_dead_letters 1");
-  expect(body).toContain("lead_view_outbox_last_seq 1");
-  expect(body).toContain("lead_view_generation 1");
+  const count = 'lead_view_http_request_duration_seconds_count{route="/api/v1/leads/:leadId",status=';
+  expect(body).toContain(`${count}"200"} 1`);
+  expect(body).toContain(`${count}"404"} 1`);
+});
+
+test("a request's id comes back with the answer; one that is none is replaced", async () => {
+  const id = async (given: string, leadId = "lead-1") =>
+    (await api.get(leadId, { "x-api-key": api.key, "x-request-id": given })).headers["x-request-id"];
+  expect(await id("trace-7")).toBe("trace-7");
+  expect(await id("trace-8", "nobody")).toBe("trace-8");
+  expect(await id("no id\u00e9")).toMatch(/^[0-9a-f-]{36}$/);
 });
 
 test("an address that tries many wrong keys is told to wait", async () => {

@@ -13,6 +13,7 @@ async function keepViews(kafka: kafkajs.Kafka, topic: string, groupId: string) {
   const views = new Map<string, { readonly version: number; readonly view: unknown }>();
   const versions: Record<string, number[]> = {};
   const types: string[] = [];
+  const traces: string[] = [];
   const consumer = kafka.consumer({ groupId });
   await consumer.connect();
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
@@ -22,11 +23,12 @@ async function keepViews(kafka: kafkajs.Kafka, topic: string, groupId: string) {
       const version = Number(message.headers?.version);
       versions[leadId] = [...(versions[leadId] ?? []), version];
       types.push(String(message.headers?.ce_type));
+      if (message.headers?.traceparent) traces.push(String(message.headers.traceparent));
       if (message.value === null) views.delete(leadId);
       else views.set(leadId, { version, view: JSON.parse(message.value.toString()) });
     },
   });
-  return { views, versions, types, stop: () => consumer.disconnect() };
+  return { views, versions, types, traces, stop: () => consumer.disconnect() };
 }
 
 describe.skipIf(inject("brokers") === "")("the topic of views", () => {
@@ -65,8 +67,10 @@ describe.skipIf(inject("brokers") === "")("the topic of views", () => {
     fold(say({ leadId: "lead-2", event: "lead.updated", data: { firstName: "Two" } }));
     await first();
     const second = start();
-    fold(say({ leadId: "lead-3", event: "lead.created" }));
+    const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    fold({ ...say({ leadId: "lead-3", event: "lead.created" }), headers: { traceparent } });
     await until("the third lead", () => kept.views.has("lead-3"));
+    expect(kept.traces).toEqual([traceparent]);
     for (const [leadId, { view }] of kept.views) {
       const answer = JSON.parse((await api.get(leadId)).body, (name, value) =>
         name === "signedUrl" ? null : value,
