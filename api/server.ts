@@ -35,9 +35,6 @@ export interface ServerParts {
 const HTTP_LIMITS = { maxHeaderSize: 16_384, headersTimeout: 10_000, requestTimeout: 10_000 };
 const MOST_BODY_BYTES = 1_024;
 
-/** Longer than any lead id when percent-encoded, so that one that is too long gets our 400 and not the router's 404. */
-const LONGEST_PARAMETER = 4_096;
-
 /** The HTTP server, not listening yet. */
 export function createServer({ views, keys, presigner, log, ratePerMinute }: ServerParts): FastifyInstance {
   const respond = createResponder(views, presigner);
@@ -54,7 +51,8 @@ export function createServer({ views, keys, presigner, log, ratePerMinute }: Ser
     genReqId: ({ headers }) => requestIdOf(headers[REQUEST_ID]) ?? randomUUID(),
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: {
-      maxParamLength: LONGEST_PARAMETER,
+      // As long as an address can be, so that an id that is too long gets our 400 and not the router's own answer.
+      maxParamLength: HTTP_LIMITS.maxHeaderSize,
       onBadUrl: (_path, _request, response) => {
         response.writeHead(400, { "content-type": PROBLEM_TYPE });
         response.end(JSON.stringify(problem(400, "The address is not valid percent-encoding.")));

@@ -2,13 +2,16 @@
 export type HeaderValue = string | Buffer | readonly (string | Buffer)[];
 export type Headers = Readonly<Record<string, HeaderValue>>;
 
+/** The latest time that a date can be, in milliseconds since 1970, and its negative the earliest. */
+export const LATEST_MS = 8.64e15;
+
 /** One record of the event log, byte for byte as it was produced. */
 export interface SourceRecord {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
   readonly key: Buffer | null;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, whole, no further from it than LATEST_MS. */
   readonly timestamp: number;
   readonly headers: Headers;
   /** Null is a tombstone. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { recordOfMessage } from "../../projector/source/kafka/kafka-record.ts";
 import type { SourceRecord } from "../../projector/source/source.ts";
 import { createSpeaker } from "../harness/events.ts";
 import { deadLettersOf, MAX_EVENT_BYTES, openProjector, viewsOf } from "../harness/projector.ts";
@@ -118,4 +119,18 @@ test("CloudEvents headers in binary mode stand in for the envelope", () => {
     firstName: "Ann",
     workspaceId: "ws-1",
   });
+});
+
+test("a time that a Kafka producer set beyond all dates stops nothing", () => {
+  const message = (timestamp: string, offset: string) =>
+    recordOfMessage("omni.lead", 0, {
+      key: Buffer.from("lead-1"),
+      value: Buffer.from("no event"),
+      timestamp,
+      offset,
+      attributes: 0,
+      headers: {},
+    } as never);
+  projector.foldBatch([message("9223372036854775807", "0"), message("-9223372036854775808", "1")]);
+  expect(deadLettersOf(projector.store).map(({ code }) => code)).toEqual(["not_json", "not_json"]);
 });

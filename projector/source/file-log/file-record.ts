@@ -1,5 +1,5 @@
 import { headersFromJson, headersToJson } from "../headers.ts";
-import type { Headers, SourceRecord } from "../source.ts";
+import { type Headers, LATEST_MS, type SourceRecord } from "../source.ts";
 import { memberText } from "./line-scanner.ts";
 
 /**
@@ -94,7 +94,7 @@ function faultOf({ nextOffset }: Place, line: Line): string | undefined {
   }
   if (key !== undefined && key !== null && typeof key !== "string") return "the key must be a string or null";
   if (keyBase64 !== undefined && typeof keyBase64 !== "string") return "keyBase64 must be a string";
-  if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && Math.abs(timestamp) < 8.64e15)) {
+  if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && Math.abs(timestamp) <= LATEST_MS)) {
     return "the timestamp must be whole milliseconds since 1970";
   }
   if (headers !== undefined && headersFromJson(headers) === undefined)

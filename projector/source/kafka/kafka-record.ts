@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { KafkaMessage } from "kafkajs";
-import type { Headers, Position, SourceRecord } from "../source.ts";
+import { type Headers, LATEST_MS, type Position, type SourceRecord } from "../source.ts";
 
 /** The source's note in a position: the last folded record's offset, and its hash, to know the topic again by. */
 interface Cursor {
@@ -15,7 +15,8 @@ export function recordOfMessage(topic: string, partition: number, message: Kafka
     partition,
     offset: Number(message.offset),
     key: message.key,
-    timestamp: Number(message.timestamp),
+    // A producer may set any 64-bit number.
+    timestamp: Math.max(-LATEST_MS, Math.min(LATEST_MS, Number(message.timestamp))),
     headers: (message.headers ?? {}) as Headers,
     value: message.value,
   };
