@@ -16,12 +16,14 @@ if (cluster.isPrimary) {
 
 if (!cluster.isPrimary || config.apiWorkers === 1) {
   const stop = await serve(config, log);
-  const end = async () => {
-    await stop?.();
+  const end = async (drainMs: number) => {
+    await stop?.(drainMs);
     // A worker lives as long as its channel to the primary.
     cluster.worker?.disconnect();
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void end());
+  // Ctrl-C is somebody at a terminal, who does not want to wait.
+  process.once("SIGINT", () => void end(0));
+  process.once("SIGTERM", () => void end(config.apiDrainMs));
 } else {
   answerMetricsOfAll();
   startWorkers(config.apiWorkers);

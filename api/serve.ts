@@ -1,3 +1,6 @@
+import type { Server } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
 import { type Config, keysFile } from "../shared/config.ts";
 import type { Logger } from "../shared/log.ts";
 import { openKeysReader } from "./keys.ts";
@@ -10,9 +13,13 @@ export const CANNOT_SERVE = 70;
 
 /**
  * Serves the API in this process.
- * @returns a function that stops it once the requests under way are answered; undefined where it could not listen
+ * @returns a function that stops it: it serves on for so many milliseconds, or until no client is left, and then until
+ * the requests under way are answered; undefined where it could not listen
  */
-export async function serve(config: Config, log: Logger): Promise<(() => Promise<void>) | undefined> {
+export async function serve(
+  config: Config,
+  log: Logger,
+): Promise<((drainMs?: number) => Promise<void>) | undefined> {
   const views = openViews(config.databaseDir, config.apiCacheBytes);
   const keys = openKeysReader(keysFile(config));
   const server = createServer({
@@ -22,7 +29,9 @@ export async function serve(config: Config, log: Logger): Promise<(() => Promise
     log,
     ratePerMinute: config.ratePerMinute,
   });
-  const stop = async () => {
+  const stop = async (drainMs = 0) => {
+    server.drain();
+    await untilLeft(server.server, drainMs);
     await server.close();
     keys.close();
     views.close();
@@ -39,5 +48,15 @@ export async function serve(config: Config, log: Logger): Promise<(() => Promise
     await stop();
     process.disconnect?.();
     return undefined;
+  }
+}
+
+const LOOK_MS = 20;
+
+/** Waits until no client is connected, but no longer than so many milliseconds. */
+async function untilLeft(server: Server, mostMs: number): Promise<void> {
+  const connections = promisify(server.getConnections.bind(server));
+  for (const deadline = performance.now() + mostMs; performance.now() < deadline; await delay(LOOK_MS)) {
+    if ((await connections()) === 0) return;
   }
 }

@@ -31,18 +31,26 @@ export interface ServerParts {
   readonly ratePerMinute: number;
 }
 
+export interface LeadServer extends FastifyInstance {
+  /** From now on no connection is kept open, and /health/ready says that this process is leaving. */
+  drain(): void;
+}
+
 /** No request has a body, and none takes long to send. */
 const HTTP_LIMITS = { maxHeaderSize: 16_384, headersTimeout: 10_000, requestTimeout: 10_000 };
 const MOST_BODY_BYTES = 1_024;
 
 /** The HTTP server, not listening yet. */
-export function createServer({ views, keys, presigner, log, ratePerMinute }: ServerParts): FastifyInstance {
+export function createServer({ views, keys, presigner, log, ratePerMinute }: ServerParts): LeadServer {
+  let draining = false;
   const respond = createResponder(views, presigner);
   const fastLane = createFastLane(views, keys, respond);
   const server = Fastify({
     serverFactory: (handler) =>
       // A limit per key is counted behind the routing, so with one all requests go there.
       createHttpServer(HTTP_LIMITS, (request, response) => {
+        // Each client is told to come back by another connection, which leads elsewhere by then.
+        if (draining) response.shouldKeepAlive = false;
         if (ratePerMinute > 0 || !fastLane.answer(request, response)) handler(request, response);
       }),
     bodyLimit: MOST_BODY_BYTES,
@@ -68,7 +76,7 @@ export function createServer({ views, keys, presigner, log, ratePerMinute }: Ser
   problems(server);
   server.register(helmet, HELMET_OPTIONS);
   server.register(docs);
-  healthRoutes(server, views);
+  healthRoutes(server, views, () => draining);
   metricsRoute(server, feed, fastLane);
   server.register(async (guarded) => {
     limitWrongKeys(guarded);
@@ -77,5 +85,9 @@ export function createServer({ views, keys, presigner, log, ratePerMinute }: Ser
     leadRoute(guarded, views, respond);
     eventRoutes(guarded, views, feed, keys);
   });
-  return server;
+  return Object.assign(server, {
+    drain(): void {
+      draining = true;
+    },
+  });
 }

@@ -18,10 +18,10 @@ export async function waitForPosition(views: Views, given: string | string[] | u
   if (!match)
     throw new ProblemError(400, `${WAIT_HEADER} must be topic/partition/offset, such as omni.lead/0/42.`);
   const [topic, partition, offset] = [match[1], Number(match[2]), Number(match[3])];
-  for (const deadline = Date.now() + LONGEST_WAIT_MS; ; await delay(LOOK_MS)) {
+  for (const deadline = performance.now() + LONGEST_WAIT_MS; ; await delay(LOOK_MS)) {
     const position = views.positions().find((one) => one.topic === topic && one.partition === partition);
     if (position !== undefined && position.nextOffset > offset) return;
-    if (Date.now() > deadline) {
+    if (performance.now() > deadline) {
       throw new ProblemError(
         504,
         `The event at ${given} is not folded yet. Try again, or read without ${WAIT_HEADER}.`,

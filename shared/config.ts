@@ -26,6 +26,7 @@ const Environment = Schema.Struct({
   PORT: optional(Digits("PORT", 0, 65_535)),
   API_WORKERS: optional(Digits("API_WORKERS", 1, 256)),
   RATE_LIMIT_PER_MINUTE: optional(Digits("RATE_LIMIT_PER_MINUTE", 0, 1_000_000)),
+  API_DRAIN_MS: optional(Digits("API_DRAIN_MS", 0, 600_000)),
   API_CACHE_MIB: optional(Digits("API_CACHE_MIB", 1, 1_048_576)),
   LOG_LEVEL: optional(Schema.Literals(["fatal", "error", "warn", "info", "debug", "trace", "silent"])),
   WEBHOOK_WORKSPACE_ID: optional(NonEmpty),
@@ -76,6 +77,8 @@ export interface Config {
   readonly apiWorkers: number;
   /** Bytes of views that each of these processes keeps in memory. */
   readonly apiCacheBytes: number;
+  /** Milliseconds that the API serves on after SIGTERM, so that its clients find their way to another one. */
+  readonly apiDrainMs: number;
   readonly ops: OpsConfig;
   /** The base address of an OpenTelemetry collector; undefined = traces are passed on, but not exported. */
   readonly traceEndpoint: string | undefined;
@@ -127,6 +130,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     ratePerMinute: Number(settings.RATE_LIMIT_PER_MINUTE ?? 0),
     apiCacheBytes:
       settings.API_CACHE_MIB === undefined ? cacheShare(apiWorkers) : Number(settings.API_CACHE_MIB) * MIB,
+    apiDrainMs: Number(settings.API_DRAIN_MS ?? 2_000),
     ops: {
       host: settings.OPS_HOST ?? "127.0.0.1",
       port: settings.OPS_PORT === undefined ? undefined : Number(settings.OPS_PORT),

@@ -47,7 +47,7 @@ export function createMonitor(
   let healthy = true;
   let folded = 0;
   let foldedBefore = 0;
-  let sampledAt = Date.now();
+  let sampledAt = performance.now();
   const lag = createLag();
   const samples: Sample[] = [];
 
@@ -55,13 +55,12 @@ export function createMonitor(
     subject ? lag.measure(subject.store.positions.all(), subject.source.ends()) : [];
 
   const sample = () => {
-    const at = Date.now();
-    const seconds = Math.max(0.001, (at - sampledAt) / 1_000);
+    const seconds = (performance.now() - sampledAt) / 1_000;
     const left = partitions().reduce((sum, { records }) => sum + records, 0);
-    samples.push({ at, lag: left, rate: (folded - foldedBefore) / seconds });
+    samples.push({ at: Date.now(), lag: left, rate: (folded - foldedBefore) / seconds });
     if (samples.length > SAMPLES) samples.shift();
     foldedBefore = folded;
-    sampledAt = at;
+    sampledAt = performance.now();
   };
   const sampling = setInterval(sample, SAMPLE_MS).unref();
 

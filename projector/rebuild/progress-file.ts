@@ -31,13 +31,13 @@ export function recordedProgress(
       const file = fileOf(databaseDir);
       writeFileSync(`${file}.next`, JSON.stringify(progress));
       renameSync(`${file}.next`, file);
-      written = Date.now();
+      written = performance.now();
     };
     write(0);
     return {
       update(done) {
         shown.update(done);
-        if (Date.now() - written >= WRITE_MS) write(done);
+        if (performance.now() - written >= WRITE_MS) write(done);
       },
       finish() {
         shown.finish();

@@ -35,7 +35,7 @@ export async function deliverWebhooks(delivering: Delivering): Promise<void> {
   const busy = new Set<string>();
   while (!signal.aborted) {
     for (const endpoint of endpoints.all()) {
-      if (busy.has(endpoint.id) || endpoint.nextTryAt > Date.now()) continue;
+      if (busy.has(endpoint.id) || !isDue(endpoint, delivering.backOffMs ?? BACK_OFF_MS)) continue;
       busy.add(endpoint.id);
       // Each by itself: a slow receiver keeps no other waiting.
       void deliverTo(endpoint, delivering).finally(() => busy.delete(endpoint.id));
@@ -43,6 +43,12 @@ export async function deliverWebhooks(delivering: Delivering): Promise<void> {
     await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);
   }
   while (busy.size > 0) await delay(10);
+}
+
+/** A time beyond any that we set says that the clock went back since: such a wait is over. */
+function isDue({ nextTryAt }: Endpoint, backOffMs: readonly number[]): boolean {
+  const wait = nextTryAt - Date.now();
+  return wait <= 0 || wait > Math.max(...backOffMs);
 }
 
 async function deliverTo(endpoint: Endpoint, delivering: Delivering): Promise<void> {

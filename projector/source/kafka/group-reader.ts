@@ -72,7 +72,7 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
   };
 
   const noteInGroup = async (): Promise<void> => {
-    noted = Date.now();
+    noted = performance.now();
     const offsets = Object.entries(assignment).flatMap(([topic, partitions]) =>
       partitions.map((partition) => ({
         topic,
@@ -148,7 +148,7 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
     }
     if (more) commitWhenIdle();
     onBatch();
-    if (!config.temporaryGroup && Date.now() - noted > GROUP_NOTE_MS) void noteInGroup();
+    if (!config.temporaryGroup && performance.now() - noted > GROUP_NOTE_MS) void noteInGroup();
   };
 
   return {

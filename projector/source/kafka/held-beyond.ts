@@ -21,16 +21,16 @@ export function createHeldBeyond() {
     /** The broker told a partition's end when asked. */
     told(partition: Partition, end: number): void {
       const name = partitionName(partition);
-      seen.set(name, { ...partition, end, movedAt: seen.get(name)?.movedAt ?? Date.now() });
+      seen.set(name, { ...partition, end, movedAt: seen.get(name)?.movedAt ?? performance.now() });
     },
     /** The partition moved, and its end was told with the records. */
     moved({ topic, partition }: Partition, end: number): void {
-      seen.set(partitionName({ topic, partition }), { topic, partition, end, movedAt: Date.now() });
+      seen.set(partitionName({ topic, partition }), { topic, partition, end, movedAt: performance.now() });
     },
     ends: (): End[] => [...seen.values()].map(({ topic, partition, end }) => ({ topic, partition, end })),
     /** Records beyond the positions, in all partitions that are moving. */
     records(positions: readonly Position[]): number {
-      const since = Date.now() - MOVING_MS;
+      const since = performance.now() - MOVING_MS;
       return positions.reduce((sum, position) => {
         const held = seen.get(partitionName(position));
         return held && held.movedAt > since ? sum + Math.max(0, held.end - position.nextOffset) : sum;
