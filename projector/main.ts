@@ -35,8 +35,14 @@ try {
   }
   log.info("projector stopped");
 } catch (error) {
-  log.fatal({ error: (error as Error).message }, "projector stopped");
+  log.fatal({ error: explained(error as NodeJS.ErrnoException) }, "projector stopped");
   process.exitCode = 1;
+}
+
+/** What went wrong, and what to do where the system's own words don't say. */
+function explained({ code, message }: NodeJS.ErrnoException): string {
+  if (code !== "EMFILE" && code !== "ENFILE") return message;
+  return `${message}; each partition's file is kept open: allow more (ulimit -n)`;
 }
 
 function tracingOf({ traceEndpoint, kafka }: Config): Tracing {

@@ -9,13 +9,20 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 export type LogLine = Readonly<Record<string, unknown>>;
 
 /** One of our programs, as a process of its own. */
-export function startProgram(file: "projector/main.ts" | "api/main.ts", env: Record<string, string>) {
-  const child = spawn(process.execPath, ["--no-warnings", file], {
+export function startProgram(
+  file: "projector/main.ts" | "api/main.ts",
+  env: Record<string, string>,
+  { openFiles }: { readonly openFiles?: number } = {},
+) {
+  const command = [process.execPath, "--no-warnings", file];
+  const [program, ...args] =
+    openFiles === undefined ? command : ["prlimit", `--nofile=${openFiles}`, ...command];
+  const child = spawn(program as string, args, {
     cwd: ROOT,
     env: { ...process.env, OPS_PORT: "0", LOG_LEVEL: "info", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const exited = once(child, "exit");
+  const exited = once(child, "exit").then(([code]) => code as number | null);
   let output = "";
   child.stdout.on("data", (data) => (output += data));
   child.stderr.on("data", (data) => (output += data));
@@ -42,6 +49,8 @@ export function startProgram(file: "projector/main.ts" | "api/main.ts", env: Rec
     );
   return {
     child,
+    /** Its exit code, once it has ended. */
+    exited,
     output: () => output,
     lines,
     said,
@@ -49,8 +58,7 @@ export function startProgram(file: "projector/main.ts" | "api/main.ts", env: Rec
     opsAddress: async () => String((await said("metrics and health are served")).address),
     async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
       if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-      const [code] = await exited;
-      return code;
+      return exited;
     },
   };
 }
