@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type Config, keysFile } from "../shared/config.ts";
 import type { Logger } from "../shared/log.ts";
+import { limitConnections } from "./connection-limit.ts";
 import { openKeysReader } from "./keys.ts";
 import { createPresigner } from "./presign.ts";
 import { createServer } from "./server.ts";
@@ -29,6 +30,7 @@ export async function serve(
     log,
     ratePerMinute: config.ratePerMinute,
   });
+  limitConnections(server.server, log);
   const stop = async (drainMs = 0) => {
     server.drain();
     await untilLeft(server.server, drainMs);

@@ -1,18 +1,20 @@
 // What happens when the machine fails the projector: it says so, loses nothing, and goes on.
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createLag } from "../../projector/ops/lag.ts";
-import { deliverWebhooks } from "../../projector/publish/webhooks/deliver.ts";
-import { openEndpoints } from "../../projector/publish/webhooks/endpoints.ts";
-import { viewFile } from "../../shared/generation.ts";
-import { createLog } from "../../shared/log.ts";
-import { openReader, openWriter } from "../../shared/sqlite.ts";
-import { createSpeaker } from "../harness/events.ts";
-import { startProgram } from "../harness/process.ts";
-import { openProjector } from "../harness/projector.ts";
-import { until } from "../harness/wait.ts";
+import { createLag } from "../projector/ops/lag.ts";
+import { deliverWebhooks } from "../projector/publish/webhooks/deliver.ts";
+import { openEndpoints } from "../projector/publish/webhooks/endpoints.ts";
+import { viewFile } from "../shared/generation.ts";
+import { createLog } from "../shared/log.ts";
+import { openReader, openWriter } from "../shared/sqlite.ts";
+import { createSpeaker } from "./harness/events.ts";
+import { startProgram } from "./harness/process.ts";
+import { openProjector } from "./harness/projector.ts";
+import { until } from "./harness/wait.ts";
+import { freePort } from "./kafka/broker/host-broker.ts";
 
 let folder: string;
 let projector: ReturnType<typeof startProgram> | undefined;
@@ -114,4 +116,25 @@ test("too few file descriptors: the projector says what it could not open, and a
       return false;
     }
   });
+});
+
+test("more connections than file descriptors: the API says that it refuses some, and answers once they are gone", async () => {
+  const port = await freePort();
+  const env = { DATABASE_DIR: folder, PORT: String(port), API_WORKERS: "1" };
+  const api = startProgram("api/main.ts", env, { openFiles: 64 });
+  try {
+    await api.said(/listening/);
+    const sockets = Array.from({ length: 60 }, () => connect({ port, host: "127.0.0.1" }));
+    for (const socket of sockets) socket.on("error", () => undefined);
+    expect(await api.said(/connections refused/)).toMatchObject({
+      msg: expect.stringContaining("ulimit -n"),
+    });
+    for (const socket of sockets) socket.destroy();
+    await until("an answer", async () => {
+      const answer = await fetch(`http://127.0.0.1:${port}/health/live`).catch(() => undefined);
+      return answer?.status === 200;
+    });
+  } finally {
+    await api.stop("SIGKILL");
+  }
 });
