@@ -1,20 +1,12 @@
 import type { UrlSlot } from "../shared/view/row.ts";
-import type { Presigner } from "./presign.ts";
 
 /**
- * The response's bytes: the stored body with each document's URL spliced in (design.md section 5). Ready at once
- * where all URLs are known for this time bucket.
+ * The response's bytes: the stored body with each document's URL spliced in (design.md section 5).
  * @param urlSlots the row's JSON of `UrlSlot[]`
  */
-export function bodyWithUrls(body: Buffer, urlSlots: string, presigner: Presigner): Buffer | Promise<Buffer> {
+export function bodyWithUrls(body: Buffer, urlSlots: string, urlOf: (storageKey: string) => string): Buffer {
   const slots = JSON.parse(urlSlots) as UrlSlot[];
-  const urls = slots.map(([, storageKey]) => presigner.url(storageKey));
-  return urls.every((url) => typeof url === "string")
-    ? splice(body, slots, urls)
-    : Promise.all(urls).then((signed) => splice(body, slots, signed));
-}
-
-function splice(body: Buffer, slots: readonly UrlSlot[], urls: readonly string[]): Buffer {
+  const urls = slots.map(([, storageKey]) => urlOf(storageKey));
   const spliced = Buffer.allocUnsafe(urls.reduce((length, url) => length + url.length, body.length));
   let from = 0;
   let to = 0;

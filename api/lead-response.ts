@@ -1,5 +1,6 @@
 import type { LeadViewRow } from "../shared/view/row.ts";
 import { bodyWithUrls } from "./body.ts";
+import { compress, type Encoding, encodingFor } from "./compress.ts";
 import type { Presigner } from "./presign.ts";
 import type { Views } from "./views.ts";
 
@@ -10,56 +11,98 @@ export interface LeadResponse {
   readonly body: Buffer | null;
 }
 
-/** Makes the answer of a lead's row; ready at once where no URL is still to be signed. */
-export type Respond = (
-  row: LeadViewRow,
-  ifNoneMatch: string | undefined,
-) => LeadResponse | Promise<LeadResponse>;
+/** What a request says of the answer that it wants. */
+export interface Wanted {
+  readonly ifNoneMatch: string | undefined;
+  readonly acceptEncoding: string | undefined;
+}
+
+/** Makes the answer of a lead's row; ready at once where nothing is still to be compressed. */
+export type Respond = (row: LeadViewRow, wanted: Wanted) => LeadResponse | Promise<LeadResponse>;
 
 /**
- * Answers with a row's stored bytes, URLs spliced in where it has documents; or 304 where the client has them
- * (design.md sections 5 and 7). A row that is still in memory keeps its answer, within the time bucket of its URLs.
+ * Answers with a row's stored bytes, URLs spliced in where it has documents, compressed where the client asks for it; or
+ * 304 where the client has them (design.md sections 5 and 7). A row that is still in memory keeps its answers, within
+ * the time bucket of its URLs.
  */
 export function createResponder(views: Views, presigner: Presigner): Respond {
   const finished = new WeakMap<LeadViewRow, Finished>();
-  return (row, ifNoneMatch) => {
+
+  const finish = (row: LeadViewRow, bucket: number): Finished => {
+    const { urlSlots, version } = row;
+    const tag = `${views.epoch()}-${version}${urlSlots === null ? "" : `-${bucket.toString(36)}`}`;
+    const body =
+      urlSlots === null
+        ? row.body
+        : bodyWithUrls(row.body, urlSlots, (storageKey) => presigner.url(storageKey, bucket));
+    const result = { bucket, tag, plain: withBody(body, tag), encoded: new Map() };
+    finished.set(row, result);
+    return result;
+  };
+
+  return (row, { ifNoneMatch, acceptEncoding }) => {
     const bucket = row.urlSlots === null ? 0 : presigner.bucket();
     const known = finished.get(row);
-    const etag = known?.bucket === bucket ? known.etag : etagOf(row, bucket, views);
-    if (ifNoneMatch !== undefined && matches(ifNoneMatch, etag)) {
-      return { status: 304, headers: ["etag", etag, "cache-control", CACHE], body: null };
-    }
-    if (known?.bucket === bucket) return known.response;
-    const finish = (body: Buffer): LeadResponse => {
-      const response = withBody(body, etag);
-      finished.set(row, { bucket, etag, response });
-      return response;
-    };
-    if (row.urlSlots === null) return finish(row.body);
-    const spliced = bodyWithUrls(row.body, row.urlSlots, presigner);
-    return spliced instanceof Promise ? spliced.then(finish) : finish(spliced);
+    const answers = known?.bucket === bucket ? known : finish(row, bucket);
+    const { plain, tag } = answers;
+    const encoding =
+      acceptEncoding === undefined ? undefined : encodingFor(acceptEncoding, plain.body.length);
+    if (ifNoneMatch !== undefined && matches(ifNoneMatch, tag)) return notModified(tag, encoding);
+    return encoding === undefined ? plain : encoded(answers, encoding);
   };
 }
 
 interface Finished {
   readonly bucket: number;
-  readonly etag: string;
-  readonly response: LeadResponse;
+  /** The entity tag, without its quotes. */
+  readonly tag: string;
+  readonly plain: LeadResponse & { readonly body: Buffer };
+  readonly encoded: Map<Encoding, LeadResponse | Promise<LeadResponse>>;
 }
 
-const etagOf = ({ version, urlSlots }: LeadViewRow, bucket: number, views: Views): string =>
-  urlSlots === null
-    ? `"${views.epoch()}-${version}"`
-    : `"${views.epoch()}-${version}-${bucket.toString(36)}"`;
+/** Compressed once, for all who want it so. */
+function encoded(
+  { tag, plain, encoded }: Finished,
+  encoding: Encoding,
+): LeadResponse | Promise<LeadResponse> {
+  const known = encoded.get(encoding);
+  if (known !== undefined) return known;
+  const compressing = compress(plain.body, encoding).then((body) => {
+    const response = withBody(body, tag, encoding);
+    encoded.set(encoding, response);
+    return response;
+  });
+  encoded.set(encoding, compressing);
+  compressing.catch(() => encoded.delete(encoding));
+  return compressing;
+}
 
 /** For the client's own cache only, which has to ask whether the answer is still the same. */
 const CACHE = "private, no-cache";
 
-const withBody = (body: Buffer, etag: string): LeadResponse => ({
+/** Each encoding has a tag of its own: other bytes are another representation (RFC 9110, ETag). */
+const etagOf = (tag: string, encoding: Encoding | undefined): string =>
+  encoding === undefined ? `"${tag}"` : `"${tag}+${encoding}"`;
+
+/** Without an encoding nothing varies: who keeps those bytes may give them to anybody. */
+const varies = (encoding: Encoding | undefined): readonly string[] =>
+  encoding === undefined ? [] : ["vary", "accept-encoding"];
+
+const notModified = (tag: string, encoding: Encoding | undefined): LeadResponse => ({
+  status: 304,
+  headers: ["etag", etagOf(tag, encoding), "cache-control", CACHE, ...varies(encoding)],
+  body: null,
+});
+
+const withBody = (
+  body: Buffer,
+  tag: string,
+  encoding?: Encoding,
+): LeadResponse & { readonly body: Buffer } => ({
   status: 200,
   headers: [
     "etag",
-    etag,
+    etagOf(tag, encoding),
     "cache-control",
     CACHE,
     "content-type",
@@ -68,12 +111,17 @@ const withBody = (body: Buffer, etag: string): LeadResponse => ({
     String(body.length),
     "x-content-type-options",
     "nosniff",
+    ...(encoding === undefined ? [] : ["content-encoding", encoding]),
+    ...varies(encoding),
   ],
   body,
 });
 
 /** RFC 9110, If-None-Match: a list of tags compared weakly, or `*`. */
-function matches(ifNoneMatch: string, etag: string): boolean {
-  if (ifNoneMatch === etag || ifNoneMatch.trim() === "*") return true;
-  return ifNoneMatch.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
+function matches(ifNoneMatch: string, tag: string): boolean {
+  if (ifNoneMatch === `"${tag}"` || ifNoneMatch.trim() === "*") return true;
+  return ifNoneMatch.split(",").some((one) => {
+    const [, given] = /^(?:W\/)?"([^"+]*)(?:\+(?:zstd|br|gzip))?"$/.exec(one.trim()) ?? [];
+    return given === tag;
+  });
 }

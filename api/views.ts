@@ -56,7 +56,7 @@ export function openViews(databaseDir: string, cacheBytes: number): Views {
       workspaceId === undefined
         ? opened().changes.all(after, most)
         : opened().workspaceChanges.all(workspaceId, after, most),
-    positions: () => opened().positions.all(),
+    positions: () => opened().positions(),
     close() {
       stopFollowing();
       open?.close();
@@ -83,7 +83,12 @@ function openChecked(file: string, cacheBytes: number) {
     return {
       epoch,
       ...reader,
-      positions,
+      // Who has seen how far the events are folded reads no view from before.
+      positions() {
+        const all = positions.all();
+        reader.refresh();
+        return all;
+      },
       lastChange: db.prepare<[], number>("SELECT coalesce(max(seq), 0) FROM change").pluck(),
       changes: db.prepare<[number, number], ChangeRow>(SELECT_CHANGES),
       workspaceChanges: db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES),
@@ -95,45 +100,57 @@ function openChecked(file: string, cacheBytes: number) {
 }
 
 /**
- * Reads rows. Each read asks the database for the lead's version, which its index holds; the body is taken from there
- * only where this process has not got that version in memory: measured, copying a body out of the database costs more
- * than all else that a read does.
+ * Reads rows. A row that is in memory is the current one where nothing was committed since it was last looked up, which
+ * SQLite tells by one number, asked once a turn of the event loop; else its lead's version tells, which the index holds.
+ * Measured, copying a body out of the database costs more than all else that a read does.
  */
 function createRowReader(db: Connection, cacheBytes: number) {
   const versionOf = db.prepare<[string], number>("SELECT version FROM lead_view WHERE lead_id = ?").pluck();
   const select = db.prepare<[string], LeadViewRow>(SELECT_LEAD_VIEW);
-  const begin = db.prepare("BEGIN");
-  const commit = db.prepare("COMMIT");
-  const cache = new LRUCache<string, LeadViewRow>({
+  const commits = db.prepare<[], number>("PRAGMA data_version").pluck();
+  const cache = new LRUCache<string, Cached>({
     maxSize: cacheBytes,
-    sizeCalculation: ({ body }, leadId) => body.length + leadId.length + OVERHEAD_BYTES,
+    sizeCalculation: ({ row }, leadId) => row.body.length + leadId.length + OVERHEAD_BYTES,
   });
-  let ending: NodeJS.Immediate | undefined;
-  const end = () => {
-    ending = undefined;
-    commit.run();
+  let asOf = -1;
+  let asked: NodeJS.Immediate | undefined;
+  const ask = () => {
+    asked = undefined;
   };
   return {
     read(leadId: string): LeadViewRow | undefined {
-      // Reads of one turn of the event loop share a snapshot, and so the cost of taking it.
-      if (ending === undefined) {
-        begin.run();
-        ending = setImmediate(end);
+      if (asked === undefined) {
+        asOf = commits.get() as number;
+        asked = setImmediate(ask);
       }
+      const known = cache.get(leadId);
+      if (known?.asOf === asOf) return known.row;
       const version = versionOf.get(leadId);
       if (version === undefined) return undefined;
-      const known = cache.get(leadId);
-      if (known?.version === version) return known;
-      const row = select.get(leadId) as LeadViewRow;
-      cache.set(leadId, row);
+      if (known?.row.version === version) {
+        known.asOf = asOf;
+        return known.row;
+      }
+      const row = select.get(leadId);
+      if (row !== undefined) cache.set(leadId, { row, asOf });
       return row;
     },
+    /** The next read asks again what was committed, in this turn of the event loop too. */
+    refresh(): void {
+      clearImmediate(asked);
+      asked = undefined;
+    },
     close(): void {
-      clearImmediate(ending);
-      if (ending !== undefined) end();
+      clearImmediate(asked);
       db.close();
     },
   };
+}
+
+interface Cached {
+  readonly row: LeadViewRow;
+  /** SQLite's number of the commit that it was last seen to be current as of. */
+  asOf: number;
 }
 
 /** About what a cached row takes beside its body. */
