@@ -1,4 +1,4 @@
-import { createHmac, hash, randomBytes } from "node:crypto";
+import { createHmac, createSecretKey, hash, randomBytes } from "node:crypto";
 import type { S3Config } from "../shared/config.ts";
 
 /** Seconds. Within one bucket a document keeps its URL, so that caches work (design.md section 5). */
@@ -37,7 +37,7 @@ type Sign = (storageKey: string) => string;
 
 /**
  * S3 Signature V4 query presigning, path style, which every S3 compatible store understands. Measured, AWS's own signer
- * takes 65 µs a URL, several times the read itself; this takes a tenth, by doing once for all URLs of a bucket what does
+ * takes 65 µs a URL, several times the read itself; this takes a twentieth, by doing once for all URLs of a bucket what does
  * not depend on the object. The tests hold it to AWS's.
  */
 function s3Signer({
@@ -52,7 +52,10 @@ function s3Signer({
   return (from) => {
     const time = from.toISOString().replace(/[-:]|\.\d+/g, "");
     const scope = [time.slice(0, 8), region, "s3", "aws4_request"];
-    const key = scope.reduce<string | Buffer>((secret, part) => hmac(secret, part), `AWS4${secretAccessKey}`);
+    // As a KeyObject: measured, a Buffer is made into one at each signature, which takes six times as long.
+    const key = createSecretKey(
+      scope.reduce<Buffer>((secret, part) => hmac(secret, part), Buffer.from(`AWS4${secretAccessKey}`)),
+    );
     const query = [
       "X-Amz-Algorithm=AWS4-HMAC-SHA256",
       `X-Amz-Credential=${encodeSegment([accessKeyId, ...scope].join("/"))}`,
@@ -72,11 +75,11 @@ function s3Signer({
   };
 }
 
-const hmac = (key: string | Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest();
+const hmac = (key: Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest();
 
 /** For the demo, where no store is configured: the URL leads nowhere and its host says so. */
 function demoSigner(): (from: Date) => Sign {
-  const secret = randomBytes(32);
+  const secret = createSecretKey(randomBytes(32));
   return (from) => {
     const expires = Math.floor(from.getTime() / 1_000) + EXPIRES_S;
     return (storageKey) => {
