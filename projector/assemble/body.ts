@@ -26,6 +26,22 @@ interface Piece {
   readonly storageKey: string | null;
 }
 
+/** Where bodies are put together, one after the other; it grows as they do. */
+let scratch = Buffer.allocUnsafe(64 * 1_024);
+/** A UTF-16 unit takes three bytes of UTF-8 at most. */
+const MOST_BYTES_A_UNIT = 3;
+
+/** Writes the text behind what is there, and returns the byte behind it. */
+function append(text: string, offset: number): number {
+  const needed = offset + text.length * MOST_BYTES_A_UNIT;
+  if (needed > scratch.length) {
+    const larger = Buffer.allocUnsafe(2 * needed);
+    scratch.copy(larger, 0, 0, offset);
+    scratch = larger;
+  }
+  return offset + scratch.write(text, offset);
+}
+
 export function createBody(): BodyBuilder {
   const pieces: Piece[] = [];
   let open = "";
@@ -49,14 +65,12 @@ export function createBody(): BodyBuilder {
       const urlSlots: UrlSlot[] = [];
       const sectionEnds: number[] = [];
       let offset = 0;
-      let all = "";
       for (const { text, storageKey } of pieces) {
-        offset += Buffer.byteLength(text);
-        all += text;
+        offset = append(text, offset);
         if (storageKey === null) sectionEnds.push(offset);
         else urlSlots.push([offset, storageKey]);
       }
-      return { body: Buffer.from(all + open), urlSlots, sectionEnds };
+      return { body: Buffer.from(scratch.subarray(0, append(open, offset))), urlSlots, sectionEnds };
     },
   };
 }

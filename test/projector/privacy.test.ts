@@ -1,6 +1,5 @@
 // A lead that is erased is gone from every file, and no person's data is ever in a log (design.md sections 3 and 7).
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import {
   appendFileSync,
   existsSync,
@@ -15,10 +14,14 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { lineOfRecord } from "../../projector/source/file-log/file-record.ts";
 import { openStore } from "../../projector/store/store.ts";
+import { keysFile } from "../../shared/config.ts";
 import { viewFile } from "../../shared/generation.ts";
+import { createKey, openKeys } from "../../shared/keys.ts";
 import { createSpeaker } from "../harness/events.ts";
+import { startProgram } from "../harness/process.ts";
 import { viewsOf } from "../harness/projector.ts";
 import { until } from "../harness/wait.ts";
+import { freePort } from "../kafka/broker/host-broker.ts";
 
 const CANARY = /canary-[a-z]+/g;
 let folder: string;
@@ -56,11 +59,14 @@ test("an erased lead is in no database file any more, and its data never was in 
     mkdirSync(join(log, one.topic), { recursive: true });
     appendFileSync(join(log, one.topic, "0.ndjson"), `${lineOfRecord(one)}\n`);
   }
-  const env = { ...process.env, EVENT_LOG_DIR: log, DATABASE_DIR: databaseDir, LOG_LEVEL: "trace" };
-  const projector = spawn(process.execPath, ["--no-warnings", "projector/main.ts"], { env });
-  let output = "";
-  projector.stdout.on("data", (data) => (output += data));
-  projector.stderr.on("data", (data) => (output += data));
+  mkdirSync(databaseDir);
+  const keys = openKeys(keysFile({ databaseDir }));
+  const key = createKey(keys, "ws-1", "test");
+  keys.close();
+  const port = String(await freePort());
+  const env = { EVENT_LOG_DIR: log, DATABASE_DIR: databaseDir, LOG_LEVEL: "trace", PORT: port };
+  const projector = startProgram("projector/main.ts", env);
+  const api = startProgram("api/main.ts", { ...env, API_WORKERS: "1" });
   const views = () => {
     const store = openStore(viewFile({ databaseDir }));
     try {
@@ -73,9 +79,27 @@ test("an erased lead is in no database file any more, and its data never was in 
     "both leads and their match",
     () => existsSync(viewFile({ databaseDir })) && views().other?.body.includes("canary-first"),
   );
+  const ask = (path: string, headers: Record<string, string>) =>
+    fetch(`http://127.0.0.1:${port}${path}`, { headers }).then((answer) => answer.text());
+  await api.said(/listening/);
+  expect(await ask("/api/v1/leads/other", { "x-api-key": key })).toContain("canary-mail");
+  for (const [path, tried] of [
+    ["/api/v1/leads/canary-id", key],
+    ["/api/v1/leads/other", "canary-wrongkey"],
+    ["/api/v1/leads/%E0%A4%A-canary-address", key],
+    ["/api/v1/lead-views/events?status=canary-status", key],
+  ] as const) {
+    await ask(path, {
+      "x-api-key": tried,
+      "if-none-match": '"canary-tag"',
+      "x-request-id": "not an id: canary-request",
+    });
+  }
+  const opsAddress = await projector.opsAddress();
+  const metrics = (await ask("/metrics", {})) + (await (await fetch(`${opsAddress}/metrics`)).text());
   // A kept generation has to forget too.
   const rebuilt = spawnSync(process.execPath, ["--no-warnings", "projector/rebuild/rebuild-cli.ts"], {
-    env,
+    env: { ...process.env, ...env },
     encoding: "utf8",
   });
   expect(rebuilt.status).toBe(0);
@@ -85,9 +109,11 @@ test("an erased lead is in no database file any more, and its data never was in 
   await until("the erase", () => views()["lead-1"] === undefined);
   // The other lead still has the address that it shares: it is its own.
   await until("nothing to be found", () => found().every((canary) => canary === "canary-mail"), 10_000);
-  projector.kill("SIGTERM");
-  await once(projector, "exit");
+  for (const program of [projector, api]) await program.stop();
   expect(found().every((canary) => canary === "canary-mail")).toBe(true);
-  expect(`${output}${rebuilt.stdout}${rebuilt.stderr}`.match(CANARY)).toBeNull();
-  expect(output).toContain("dead letter");
+  const told = [projector.output(), api.output(), rebuilt.stdout, rebuilt.stderr, metrics].join("\n");
+  expect(told.match(CANARY)).toBeNull();
+  for (const secret of [key, readFileSync(join(databaseDir, "ops-key"), "utf8").trim()])
+    expect(told).not.toContain(secret);
+  expect(told).toContain("dead letter");
 });

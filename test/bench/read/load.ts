@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -21,7 +21,10 @@ export interface Target {
 }
 
 const CONNECTIONS = 32;
-const WARM_UP_S = 60;
+const scripts = mkdtempSync(join(tmpdir(), "bench-load-"));
+process.once("exit", () => rmSync(scripts, { recursive: true, force: true }));
+/** More than enough to ask for a million leads once. */
+const WARM_UP_S = 300;
 
 /** Exits with what to do where wrk is not there. */
 export function requireWrk(): void {
@@ -39,7 +42,10 @@ export function requireWrk(): void {
 export function load(target: Target, seconds: number): Load {
   const { leads, skewed = false, etag } = target;
   const index = skewed ? `math.floor(${leads} * math.random() ^ 4)` : `math.random(0, ${leads - 1})`;
-  return run(target, `return ${etag === undefined ? index : 0}`, seconds);
+  const output = wrk(target, `return ${etag === undefined ? index : 0}`, seconds);
+  const { requests, us, p50, p99, bad } = JSON.parse(output.slice(output.lastIndexOf("{")));
+  if (bad > 0) throw new Error(`${bad} of ${requests} requests to port ${target.port} failed`);
+  return { requestsPerS: requests / (us / 1e6), p50Ms: p50 / 1_000, p99Ms: p99 / 1_000 };
 }
 
 /**
@@ -47,14 +53,16 @@ export function load(target: Target, seconds: number): Load {
  * memory, URLs of the quarter of an hour signed, code compiled.
  */
 export function warmUp(target: Target): void {
-  const once = `if asked >= ${target.leads} then wrk.thread:stop() end
+  // wrk knows no number of requests, only a time: its script ends it.
+  const once = `if asked >= ${target.leads} then os.exit(0) end
     asked = asked + 1
-    return asked % ${target.leads}`;
-  run(target, once, WARM_UP_S);
+    return asked - 1`;
+  wrk(target, once, WARM_UP_S);
 }
 
-function run({ port, key, etag, acceptEncoding }: Target, lead: string, seconds: number): Load {
-  const script = join(mkdtempSync(join(tmpdir(), "bench-load-")), "load.lua");
+/** Runs wrk with a script that says which lead comes next; returns what it prints. */
+function wrk({ port, key, etag, acceptEncoding }: Target, lead: string, seconds: number): string {
+  const script = join(scripts, "load.lua");
   const tag = etag === undefined ? "" : `, ["if-none-match"]='${etag}'`;
   const encoding = acceptEncoding === undefined ? "" : `, ["accept-encoding"]="${acceptEncoding}"`;
   writeFileSync(
@@ -69,10 +77,7 @@ function run({ port, key, etag, acceptEncoding }: Target, lead: string, seconds:
      end`,
   );
   const args = ["-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, "-s", script, `http://127.0.0.1:${port}`];
-  const output = execFileSync("wrk", args, { encoding: "utf8" });
-  const { requests, us, p50, p99, bad } = JSON.parse(output.slice(output.lastIndexOf("{")));
-  if (bad > 0) throw new Error(`${bad} of ${requests} requests to port ${port} failed`);
-  return { requestsPerS: requests / (us / 1e6), p50Ms: p50 / 1_000, p99Ms: p99 / 1_000 };
+  return execFileSync("wrk", args, { encoding: "utf8" });
 }
 
 export function bestOf(loads: readonly Load[]): Load {
