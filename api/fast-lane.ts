@@ -47,46 +47,47 @@ export function createFastLane(views: Views, keys: Keys, respond: Respond): Fast
 }
 
 interface PlainHeaders {
-  key: string | undefined;
-  ifNoneMatch: string | undefined;
-  acceptEncoding: string | undefined;
-  requestId: string | undefined;
+  readonly key: string | undefined;
+  readonly ifNoneMatch: string | undefined;
+  readonly acceptEncoding: string | undefined;
+  readonly requestId: string | undefined;
 }
 
-const FIELDS: Readonly<Record<string, keyof PlainHeaders>> = {
-  "x-api-key": "key",
-  "if-none-match": "ifNoneMatch",
-  "accept-encoding": "acceptEncoding",
-  [REQUEST_ID]: "requestId",
-};
-const LENGTHS: ReadonlySet<number> = new Set(
-  [...Object.keys(FIELDS), WAIT_HEADER].map(({ length }) => length),
-);
-
 /**
- * Picks the few headers that matter here from those as they came: measured, making Node's object of them all costs more.
+ * Picks the few headers that matter here from those as they came: measured, making Node's object of them all costs more,
+ * and so does looking names up instead of comparing them.
  * @returns undefined where one comes twice, or the request wants to wait for an event
  */
 function readHeaders(rawHeaders: readonly string[]): PlainHeaders | undefined {
-  const headers: PlainHeaders = {
-    key: undefined,
-    ifNoneMatch: undefined,
-    acceptEncoding: undefined,
-    requestId: undefined,
-  };
+  let key: string | undefined;
+  let ifNoneMatch: string | undefined;
+  let acceptEncoding: string | undefined;
+  let requestId: string | undefined;
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    const raw = rawHeaders[at] as string;
-    if (!LENGTHS.has(raw.length)) continue;
-    const name = raw.toLowerCase();
-    if (name === WAIT_HEADER) return undefined;
-    const field = FIELDS[name];
-    if (field === undefined) continue;
-    if (headers[field] !== undefined) return undefined;
-    headers[field] = rawHeaders[at + 1];
+    const name = rawHeaders[at] as string;
+    const value = rawHeaders[at + 1] as string;
+    if (isNamed(name, "x-api-key")) {
+      if (key !== undefined) return undefined;
+      key = value;
+    } else if (isNamed(name, "accept-encoding")) {
+      if (acceptEncoding !== undefined) return undefined;
+      acceptEncoding = value;
+    } else if (isNamed(name, "if-none-match")) {
+      if (ifNoneMatch !== undefined) return undefined;
+      ifNoneMatch = value;
+    } else if (isNamed(name, REQUEST_ID)) {
+      if (requestId !== undefined) return undefined;
+      requestId = requestIdOf(value);
+    } else if (isNamed(name, WAIT_HEADER)) {
+      return undefined;
+    }
   }
-  headers.requestId = requestIdOf(headers.requestId);
-  return headers;
+  return { key, ifNoneMatch, acceptEncoding, requestId };
 }
+
+/** @param wanted in lower case */
+const isNamed = (name: string, wanted: string): boolean =>
+  name.length === wanted.length && (name === wanted || name.toLowerCase() === wanted);
 
 /** A database that can't be read just now is Fastify's to tell. */
 function readOrUndefined(views: Views, leadId: string) {

@@ -1,8 +1,7 @@
-import type { LeadViewRow } from "../shared/view/row.ts";
 import { bodyWithUrls } from "./body.ts";
 import { compress, type Encoding, encodingFor } from "./compress.ts";
 import type { Presigner } from "./presign.ts";
-import type { Views } from "./views.ts";
+import type { HeldRow, Views } from "./views.ts";
 
 /** The status and headers of an answer, and its body; null where there is none to send. */
 export interface LeadResponse {
@@ -18,41 +17,39 @@ export interface Wanted {
 }
 
 /** Makes the answer of a lead's row; ready at once where nothing is still to be compressed. */
-export type Respond = (row: LeadViewRow, wanted: Wanted) => LeadResponse | Promise<LeadResponse>;
+export type Respond = (row: HeldRow, wanted: Wanted) => LeadResponse | Promise<LeadResponse>;
 
 /**
  * Answers with a row's stored bytes, URLs spliced in where it has documents, compressed where the client asks for it; or
- * 304 where the client has them (design.md sections 5 and 7). A row that is still in memory keeps its answers, within
- * the time bucket of its URLs.
+ * 304 where the client has them (design.md sections 5 and 7). What took work to make stays with a row that is still in
+ * memory, within the time bucket of its URLs.
  */
 export function createResponder(views: Views, presigner: Presigner): Respond {
-  const finished = new WeakMap<LeadViewRow, Finished>();
-
-  const finish = (row: LeadViewRow, bucket: number): Finished => {
-    const { urlSlots, version } = row;
-    const tag = `${views.epoch()}-${version}${urlSlots === null ? "" : `-${bucket.toString(36)}`}`;
-    const body =
+  const answersOf = (row: HeldRow, bucket: number, tag: string): Answers => {
+    if (row.answers?.bucket === bucket) return row.answers;
+    const { urlSlots, body } = row;
+    const plain =
       urlSlots === null
-        ? row.body
-        : bodyWithUrls(row.body, urlSlots, (storageKey) => presigner.url(storageKey, bucket));
-    const result = { bucket, tag, plain: withBody(body, tag), encoded: new Map() };
-    finished.set(row, result);
-    return result;
+        ? body
+        : bodyWithUrls(body, urlSlots, (storageKey) => presigner.url(storageKey, bucket));
+    row.answers = { bucket, tag, plain: withBody(plain, tag), encoded: new Map() };
+    return row.answers;
   };
-
   return (row, { ifNoneMatch, acceptEncoding }) => {
-    const bucket = row.urlSlots === null ? 0 : presigner.bucket();
-    const known = finished.get(row);
-    const answers = known?.bucket === bucket ? known : finish(row, bucket);
-    const { plain, tag } = answers;
-    const encoding =
-      acceptEncoding === undefined ? undefined : encodingFor(acceptEncoding, plain.body.length);
+    const { urlSlots, version, body } = row;
+    const bucket = urlSlots === null ? 0 : presigner.bucket();
+    const tag = `${views.epoch()}-${version}${urlSlots === null ? "" : `-${bucket.toString(36)}`}`;
+    const encoding = acceptEncoding === undefined ? undefined : encodingFor(acceptEncoding, body.length);
     if (ifNoneMatch !== undefined && matches(ifNoneMatch, tag)) return notModified(tag, encoding);
-    return encoding === undefined ? plain : encoded(answers, encoding);
+    // Measured: for the plain answer, looking up what was made before costs more than making it.
+    if (urlSlots === null && encoding === undefined) return withBody(body, tag);
+    const answers = answersOf(row, bucket, tag);
+    return encoding === undefined ? answers.plain : encoded(answers, encoding);
   };
 }
 
-interface Finished {
+/** A row's answers. */
+export interface Answers {
   readonly bucket: number;
   /** The entity tag, without its quotes. */
   readonly tag: string;
@@ -61,10 +58,7 @@ interface Finished {
 }
 
 /** Compressed once, for all who want it so. */
-function encoded(
-  { tag, plain, encoded }: Finished,
-  encoding: Encoding,
-): LeadResponse | Promise<LeadResponse> {
+function encoded({ tag, plain, encoded }: Answers, encoding: Encoding): LeadResponse | Promise<LeadResponse> {
   const known = encoded.get(encoding);
   if (known !== undefined) return known;
   const compressing = compress(plain.body, encoding).then((body) => {

@@ -3,16 +3,25 @@ import { followServing, viewFile } from "../shared/generation.ts";
 import { type Connection, openReader } from "../shared/sqlite.ts";
 import { type ChangeRow, SELECT_CHANGES, SELECT_WORKSPACE_CHANGES } from "../shared/view/change.ts";
 import { DATABASE_VERSION, type LeadViewRow, SELECT_LEAD_VIEW } from "../shared/view/row.ts";
+import type { Answers } from "./lead-response.ts";
 
 /** The view database can't be read now: it is not there yet, or of another schema version. */
 export class ViewsUnavailable extends Error {
   override readonly name = "ViewsUnavailable";
 }
 
+/** A row as this process holds it. */
+export interface HeldRow extends LeadViewRow {
+  /** What was made of it; undefined = nothing yet. */
+  answers: Answers | undefined;
+  /** SQLite's number of the commit that it was last seen to be current as of. */
+  asOf: number;
+}
+
 /** The read side of the view database. */
 export interface Views {
   /** One lead's row as it is now, by one read. @throws ViewsUnavailable */
-  read(leadId: string): LeadViewRow | undefined;
+  read(leadId: string): HeldRow | undefined;
   /** Drawn once per database file; part of every ETag. @throws ViewsUnavailable */
   epoch(): string;
   /** The number of the latest change of any lead. @throws ViewsUnavailable */
@@ -108,32 +117,35 @@ function createRowReader(db: Connection, cacheBytes: number) {
   const versionOf = db.prepare<[string], number>("SELECT version FROM lead_view WHERE lead_id = ?").pluck();
   const select = db.prepare<[string], LeadViewRow>(SELECT_LEAD_VIEW);
   const commits = db.prepare<[], number>("PRAGMA data_version").pluck();
-  const cache = new LRUCache<string, Cached>({
+  const cache = new LRUCache<string, HeldRow>({
     maxSize: cacheBytes,
-    sizeCalculation: ({ row }, leadId) => row.body.length + leadId.length + OVERHEAD_BYTES,
+    sizeCalculation: ({ body }, leadId) => body.length + leadId.length + OVERHEAD_BYTES,
   });
   let asOf = -1;
+  let reads = 0;
   let asked: NodeJS.Immediate | undefined;
   const ask = () => {
     asked = undefined;
   };
   return {
-    read(leadId: string): LeadViewRow | undefined {
+    read(leadId: string): HeldRow | undefined {
       if (asked === undefined) {
         asOf = commits.get() as number;
         asked = setImmediate(ask);
       }
-      const known = cache.get(leadId);
-      if (known?.asOf === asOf) return known.row;
+      const known = ++reads % NOTED_ONCE_IN === 0 ? cache.get(leadId) : cache.peek(leadId);
+      if (known?.asOf === asOf) return known;
       const version = versionOf.get(leadId);
       if (version === undefined) return undefined;
-      if (known?.row.version === version) {
+      if (known?.version === version) {
         known.asOf = asOf;
-        return known.row;
+        return known;
       }
       const row = select.get(leadId);
-      if (row !== undefined) cache.set(leadId, { row, asOf });
-      return row;
+      if (row === undefined) return undefined;
+      const held = { ...row, answers: undefined, asOf };
+      cache.set(leadId, held);
+      return held;
     },
     /** The next read asks again what was committed, in this turn of the event loop too. */
     refresh(): void {
@@ -147,11 +159,8 @@ function createRowReader(db: Connection, cacheBytes: number) {
   };
 }
 
-interface Cached {
-  readonly row: LeadViewRow;
-  /** SQLite's number of the commit that it was last seen to be current as of. */
-  asOf: number;
-}
+/** Noting that a row was used costs as much as finding it; what is read often is noted often enough like this. */
+const NOTED_ONCE_IN = 8;
 
 /** About what a cached row takes beside its body. */
 const OVERHEAD_BYTES = 400;
