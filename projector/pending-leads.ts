@@ -29,16 +29,19 @@ export interface PendingLead {
   readonly replaces?: true;
 }
 
+/** A lead of which nothing was folded yet. */
+export const emptyLead = (leadId: string): PendingLead => ({
+  leadId,
+  erased: false,
+  dropped: 0,
+  owner: null,
+  parts: new Map(),
+  traceparent: null,
+});
+
 /** Loads a lead's state as of the last commit. */
 export function loadLead(store: Store, leadId: string): PendingLead {
-  const lead: PendingLead = {
-    leadId,
-    erased: false,
-    dropped: 0,
-    owner: null,
-    parts: new Map(),
-    traceparent: null,
-  };
+  const lead = emptyLead(leadId);
   for (const stored of store.leads.load(leadId)) {
     if (stored.owner) lead.owner = stored.part.workspaceId;
     lead.parts.set(stored.part.workspaceId, { stored, part: stored.part, logs: new Map(), changed: false });

@@ -10,6 +10,7 @@ import { openEndpoints } from "../projector/publish/webhooks/endpoints.ts";
 import { viewFile } from "../shared/generation.ts";
 import { createLog } from "../shared/log.ts";
 import { openReader, openWriter } from "../shared/sqlite.ts";
+import { openEventLog } from "./harness/event-log.ts";
 import { createSpeaker } from "./harness/events.ts";
 import { startProgram } from "./harness/process.ts";
 import { openProjector } from "./harness/projector.ts";
@@ -17,28 +18,18 @@ import { until } from "./harness/wait.ts";
 import { freePort } from "./kafka/broker/host-broker.ts";
 
 let folder: string;
+let log: ReturnType<typeof openEventLog>;
 let projector: ReturnType<typeof startProgram> | undefined;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "faults-"));
   mkdirSync(join(folder, "omni.lead"));
+  log = openEventLog(folder);
 });
 afterEach(async () => {
   await projector?.stop("SIGKILL");
   projector = undefined;
   rmSync(folder, { recursive: true, force: true });
 });
-
-function say(event: string, data: object) {
-  const value = {
-    id: "e",
-    event,
-    occurredAt: "2026-03-01T00:00:00Z",
-    workspaceId: "ws-1",
-    leadId: "lead-1",
-    data,
-  };
-  appendFileSync(join(folder, "omni.lead", "0.ndjson"), `${JSON.stringify({ key: "lead-1", value })}\n`);
-}
 
 function nameInView(): string | undefined {
   const db = openReader(viewFile({ databaseDir: folder }));
@@ -50,11 +41,11 @@ function nameInView(): string | undefined {
 test("a database that another process has locked is waited for: said, not ready, and nothing lost", async () => {
   projector = startProgram("projector/main.ts", { EVENT_LOG_DIR: folder, DATABASE_DIR: folder });
   const address = await projector.opsAddress();
-  say("lead.created", { firstName: "Before" });
+  log.say({ event: "lead.created", data: { firstName: "Before" } });
   await until("the view", () => nameInView() === "Before");
   const other = openWriter(viewFile({ databaseDir: folder }));
   other.exec("BEGIN IMMEDIATE");
-  say("lead.updated", { firstName: "After" });
+  log.say({ event: "lead.updated", data: { firstName: "After" } });
   const line = await projector.said(/view database can't be used/);
   expect(line).toMatchObject({
     code: "SQLITE_BUSY",
@@ -86,8 +77,13 @@ test("a clock that goes back makes no lag negative, and holds no webhook", async
   // Postponed by a minute, before the clock went back by ten years.
   endpoints.postpone(id, Date.now() + 10 * 365 * 86_400_000);
   const stopping = new AbortController();
-  const log = createLog("projector", "silent");
-  const delivering = deliverWebhooks({ store, endpoints, log, signal: stopping.signal, allowPrivate: false });
+  const delivering = deliverWebhooks({
+    store,
+    endpoints,
+    log: createLog("projector", "silent"),
+    signal: stopping.signal,
+    allowPrivate: false,
+  });
   await until("a try", () =>
     endpoints.all().some(({ attempts, nextTryAt }) => attempts > 0 && nextTryAt < Date.now() + 3_600_000),
   );
@@ -100,7 +96,7 @@ test("a clock that goes back makes no lag negative, and holds no webhook", async
 test("too few file descriptors: the projector says what it could not open, and a restart goes on", async () => {
   for (let partition = 1; partition < 200; partition++)
     appendFileSync(join(folder, "omni.lead", `${partition}.ndjson`), "");
-  say("lead.created", { firstName: "Ann" });
+  log.say({ event: "lead.created", data: { firstName: "Ann" } });
   const env = { EVENT_LOG_DIR: folder, DATABASE_DIR: folder };
   const limited = startProgram("projector/main.ts", env, { openFiles: 120 });
   expect(await limited.exited).toBe(1);

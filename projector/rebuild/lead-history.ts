@@ -1,6 +1,6 @@
 import { applyDecoded, deadLetterOf } from "../apply.ts";
 import type { Decode, Decoded } from "../decode/decode.ts";
-import type { PendingLead } from "../pending-leads.ts";
+import { emptyLead, type PendingLead } from "../pending-leads.ts";
 import type { Position, Source, SourceRecord } from "../source/source.ts";
 import { readHistory } from "./history.ts";
 
@@ -61,15 +61,7 @@ export interface FoldedHistory {
 
 /** Folds a lead from its records alone. */
 export function foldHistory(leadId: string, told: readonly Told[]): FoldedHistory {
-  const lead: PendingLead = {
-    leadId,
-    erased: false,
-    dropped: 0,
-    owner: null,
-    parts: new Map(),
-    traceparent: null,
-    replaces: true,
-  };
+  const lead: PendingLead = { ...emptyLead(leadId), replaces: true };
   const codes = told.map(({ record, decoded, code }) => {
     if (decoded === undefined) return code;
     try {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type Connection, openWriter } from "../../shared/sqlite.ts";
 import { createActionLogs } from "./action-logs.ts";
 import { createChanges } from "./changes.ts";
@@ -25,6 +26,22 @@ export interface Store {
   close(): void;
 }
 
+/** Milliseconds: longer than any commit of a catch-up takes on a slow disk. */
+const LONGEST_WAIT_MS = 60_000;
+const LOOK_MS = 50;
+
+/** Locks the database against other writers. @throws SqliteError where it is not to be had for a minute */
+async function beginWhenFree(db: Connection): Promise<void> {
+  for (const deadline = performance.now() + LONGEST_WAIT_MS; ; await delay(LOOK_MS)) {
+    try {
+      db.exec("BEGIN IMMEDIATE");
+      return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== "SQLITE_BUSY" || performance.now() > deadline) throw error;
+    }
+  }
+}
+
 /** Opens the view database, creating or migrating it. */
 export function openStore(file: string): Store {
   const db = openWriter(file);
@@ -42,7 +59,7 @@ export function openStore(file: string): Store {
     deadLetters: createDeadLetters(db),
     transaction: (work) => transact.immediate(work),
     async transactionAsync(work) {
-      db.exec("BEGIN IMMEDIATE");
+      await beginWhenFree(db);
       try {
         await work();
         db.exec("COMMIT");

@@ -1,5 +1,5 @@
 // The API as processes: several workers, real sockets, a projector beside.
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { Agent, get, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { keysFile } from "../../shared/config.ts";
 import { createKey, openKeys } from "../../shared/keys.ts";
+import { openEventLog } from "../harness/event-log.ts";
 import { startProgram } from "../harness/process.ts";
 import { until } from "../harness/wait.ts";
 import { freePort } from "../kafka/broker/host-broker.ts";
@@ -16,20 +17,20 @@ const LEADS = 8;
 let folder: string;
 let key: string;
 let port: number;
-let offset: number;
+let log: ReturnType<typeof openEventLog>;
 const programs: ReturnType<typeof startProgram>[] = [];
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "api-process-"));
-  mkdirSync(join(folder, "omni.lead"));
-  offset = 0;
+  log = openEventLog(folder);
   const keys = openKeys(keysFile({ databaseDir: folder }));
   key = createKey(keys, "ws-1", "test");
   keys.close();
   port = await freePort();
   const env = { EVENT_LOG_DIR: folder, DATABASE_DIR: folder, PORT: String(port), API_WORKERS: "2" };
   programs.push(startProgram("projector/main.ts", env), startProgram("api/main.ts", env));
-  for (let lead = 0; lead < LEADS; lead++) say(`lead-${lead}`, "lead.created", { firstName: "0" });
+  for (let lead = 0; lead < LEADS; lead++)
+    log.say({ leadId: `lead-${lead}`, event: "lead.created", data: { firstName: "0" } });
   await until("the API to have the leads", async () => {
     const answers = await Promise.all(
       Array.from({ length: LEADS }, (_, lead) => ask(new Agent(), `lead-${lead}`).catch(() => undefined)),
@@ -41,20 +42,6 @@ afterEach(async () => {
   for (const program of programs.splice(0)) await program.stop("SIGKILL");
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** Appends an event, and returns its position. */
-function say(leadId: string, event: string, data: object): string {
-  const value = {
-    id: `e-${offset}`,
-    event,
-    occurredAt: "2026-03-01T00:00:00Z",
-    workspaceId: "ws-1",
-    leadId,
-    data,
-  };
-  appendFileSync(join(folder, "omni.lead", "0.ndjson"), `${JSON.stringify({ key: leadId, value })}\n`);
-  return `omni.lead/0/${offset++}`;
-}
 
 interface Answer {
   readonly status: number;
@@ -82,7 +69,11 @@ test("read-your-writes under load: an answer that waited for a write never shows
   const stale: string[] = [];
   const writers = Array.from({ length: LEADS }, async (_, lead) => {
     for (let round = 1; round <= ROUNDS; round++) {
-      const position = say(`lead-${lead}`, "lead.updated", { firstName: String(round) });
+      const position = log.say({
+        leadId: `lead-${lead}`,
+        event: "lead.updated",
+        data: { firstName: String(round) },
+      });
       const { status, body } = await ask(agent, `lead-${lead}`, { "x-wait-for-position": position });
       const seen = status === 200 ? JSON.parse(body).lead.firstName : `status ${status}`;
       if (seen !== String(round)) stale.push(`lead-${lead} at ${position}: wrote ${round}, read ${seen}`);

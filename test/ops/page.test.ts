@@ -4,34 +4,27 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openEventLog } from "../harness/event-log.ts";
 import { startProgram } from "../harness/process.ts";
 import { until } from "../harness/wait.ts";
 
 const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 const LEAD = "lead-1";
-const line = (event: string, data: Record<string, unknown>, occurredAt = "2026-03-01T00:00:00Z") => {
-  const id = `e-${Math.random()}`;
-  return `${JSON.stringify({
-    key: LEAD,
-    timestamp: Date.now(),
-    value: { id, event, occurredAt, workspaceId: "ws-1", leadId: LEAD, data },
-  })}\n`;
-};
-
 describe.skipIf(!existsSync(CHROMIUM))("the operator's page", () => {
   const folder = mkdtempSync(join(tmpdir(), "ops-page-"));
-  const append = (topic: string, text: string) => {
-    mkdirSync(join(folder, topic), { recursive: true });
-    writeFileSync(join(folder, topic, "0.ndjson"), text, { flag: "a" });
-  };
+  const log = openEventLog(folder);
   let projector: ReturnType<typeof startProgram>;
   let browser: Browser;
   let page: Page;
   let address: string;
 
   beforeAll(async () => {
-    append("omni.lead", line("lead.created", { firstName: "<b>Ann</b>" }));
-    append("omni.document", line("document.updated", { id: "doc-1", fileName: "late.pdf" }));
+    log.say({ event: "lead.created", data: { firstName: "<b>Ann</b>" } });
+    log.say({
+      event: "document.updated",
+      topic: "omni.document",
+      data: { id: "doc-1", fileName: "late.pdf" },
+    });
     projector = startProgram("projector/main.ts", { EVENT_LOG_DIR: folder, DATABASE_DIR: folder });
     address = await projector.opsAddress();
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });

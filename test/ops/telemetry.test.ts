@@ -1,5 +1,5 @@
 // What a running projector tells of itself, as Prometheus and a trace collector see it.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { json } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openEndpoints, webhooksFile } from "../../projector/publish/webhooks/endpoints.ts";
+import { openEventLog } from "../harness/event-log.ts";
 import { startProgram } from "../harness/process.ts";
 import { until } from "../harness/wait.ts";
 
@@ -24,11 +25,13 @@ interface Span {
 }
 
 let folder: string;
+let log: ReturnType<typeof openEventLog>;
 let projector: ReturnType<typeof startProgram> | undefined;
 const servers: Server[] = [];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "telemetry-"));
+  log = openEventLog(folder);
 });
 afterEach(async () => {
   await projector?.stop("SIGKILL");
@@ -36,20 +39,6 @@ afterEach(async () => {
   for (const server of servers.splice(0)) server.close();
   rmSync(folder, { recursive: true, force: true });
 });
-
-function append(topic: string, event: string, data: object, headers: Record<string, string> = {}) {
-  mkdirSync(join(folder, topic), { recursive: true });
-  const value = {
-    id: "e",
-    event,
-    occurredAt: "2026-03-01T00:00:00Z",
-    workspaceId: "ws-1",
-    leadId: "lead-1",
-    data,
-  };
-  const line = JSON.stringify({ key: "lead-1", timestamp: Date.now(), headers, value });
-  writeFileSync(join(folder, topic, "0.ndjson"), `${line}\n`, { flag: "a" });
-}
 
 /** Listens, and keeps what is posted. */
 async function receiver<T>() {
@@ -73,9 +62,9 @@ const start = (env: Record<string, string> = {}) => {
 };
 
 test("metrics have lag, events by outcome, durations, freshness, outbox and sizes", async () => {
-  append("omni.lead", "lead.created", {});
-  append("omni.lead", "lead.updated", { firstName: "Ann" });
-  append("omni.lead", "lead.unheard_of", {});
+  log.say({ event: "lead.created", data: {} });
+  log.say({ event: "lead.updated", data: { firstName: "Ann" } });
+  log.say({ event: "lead.unheard_of", data: {}, topic: "omni.lead" });
   const address = await start().opsAddress();
   const metrics = async () => (await fetch(`${address}/metrics`)).text();
   const partition = 'consumergroup="lead-view-projector",topic="omni.lead",partition="0"';
@@ -116,9 +105,10 @@ test("a record's trace goes on through the fold to the webhook, and a dead lette
   const endpoints = openEndpoints(webhooksFile(folder));
   endpoints.add("ws-1", subscriber.address, 0);
   endpoints.close();
-  append("omni.lead", "lead.created", {}, { traceparent: `00-${TRACE}-${PARENT}-01` });
-  append("omni.lead", "lead.unheard_of", {}, { traceparent: `00-${TRACE}-${PARENT}-01` });
-  append("omni.lead", "lead.unheard_of", {}, { traceparent: "no trace" });
+  const headers = { traceparent: `00-${TRACE}-${PARENT}-01` };
+  log.say({ event: "lead.created", headers });
+  log.say({ event: "lead.unheard_of", topic: "omni.lead", headers });
+  log.say({ event: "lead.unheard_of", headers: { traceparent: "no trace" }, topic: "omni.lead" });
   const running = start({
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.address,
     OTEL_BSP_SCHEDULE_DELAY: "50",

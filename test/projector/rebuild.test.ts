@@ -144,13 +144,15 @@ test("a rebuild under load: no failed request, no version goes back, and the pro
     }
   })();
   const rebuilder = start("projector/rebuild/rebuild-cli.ts");
+  let said = "";
+  rebuilder.stderr?.on("data", (data) => (said += data));
   const [code] = await once(rebuilder, "exit");
   await delay(300);
   rebuilding = false;
   await load;
   appendFileSync(file, update(leadId, workspaceId, "After"));
   await until("an event after the switch", async () => (await (await read()).text()).includes('"After"'));
-  expect(code).toBe(0);
+  expect(code, said).toBe(0);
   expect(servingGeneration(databaseDir)).toBe(2);
   expect(failures).toEqual([]);
   expect(answers).toBeGreaterThan(50);
