@@ -48,6 +48,9 @@ const Environment = Schema.Struct({
   ...kafkaEnvironment,
 });
 
+/** The names of all settings. */
+export const SETTINGS: readonly string[] = Object.keys(Environment.fields);
+
 export interface S3Config {
   readonly endpoint: URL;
   readonly region: string;
