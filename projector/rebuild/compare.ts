@@ -28,29 +28,44 @@ export interface Reconciler {
  * @param serving the serving generation's file
  */
 export function createReconciler(db: Connection, serving: string): Reconciler {
-  db.prepare("ATTACH ? AS serving").run(serving);
   db.exec(
     "CREATE TEMP TABLE reconciled (lead_id TEXT PRIMARY KEY, theirs INTEGER, mine INTEGER) WITHOUT ROWID",
   );
-  const candidates = db.prepare<[], Candidate>(
-    `SELECT m.lead_id AS leadId, s.version AS theirs, m.body = s.body AND m.url_slots IS s.url_slots AS same
-     FROM main.lead_view m JOIN serving.lead_view s ON s.lead_id = m.lead_id
-     LEFT JOIN temp.reconciled r ON r.lead_id = m.lead_id
-     WHERE r.lead_id IS NULL OR r.theirs <> s.version OR r.mine <> m.version`,
-  );
+  const attach = db.prepare("ATTACH ? AS serving");
   const setVersion = db.prepare<[number, string]>("UPDATE main.lead_view SET version = ? WHERE lead_id = ?");
   const note = db.prepare<[string, number, number]>(
     "INSERT OR REPLACE INTO temp.reconciled VALUES (?, ?, ?)",
   );
+  /**
+   * Works with the serving database at hand, for no longer than that: while it is attached, a commit of the new
+   * generation would ask for the serving one's lock too, and never get it from whoever holds it for the exchange.
+   */
+  const besideServing = (work: () => void) => {
+    const inOneTransaction = db.transaction(work);
+    return () => {
+      attach.run(serving);
+      try {
+        inOneTransaction();
+      } finally {
+        db.exec("DETACH serving");
+      }
+    };
+  };
   return {
-    reconcile: db.transaction(() => {
+    reconcile: besideServing(() => {
+      const candidates = db.prepare<[], Candidate>(
+        `SELECT m.lead_id AS leadId, s.version AS theirs, m.body = s.body AND m.url_slots IS s.url_slots AS same
+         FROM main.lead_view m JOIN serving.lead_view s ON s.lead_id = m.lead_id
+         LEFT JOIN temp.reconciled r ON r.lead_id = m.lead_id
+         WHERE r.lead_id IS NULL OR r.theirs <> s.version OR r.mine <> m.version`,
+      );
       for (const { leadId, theirs, same } of candidates.all()) {
         const version = same === 1 ? theirs : theirs + 1;
         setVersion.run(version, leadId);
         note.run(leadId, theirs, version);
       }
     }),
-    takeOverChanges: db.transaction(() => {
+    takeOverChanges: besideServing(() => {
       // A subscriber that read the serving outbox up to some number goes on from there; a rebuild does not flood it.
       db.exec(`DELETE FROM main.change; DELETE FROM main.relay;
         INSERT INTO main.change SELECT * FROM serving.change;
@@ -72,7 +87,7 @@ export function createReconciler(db: Connection, serving: string): Reconciler {
           ON CONFLICT (lead_id) DO UPDATE SET seq = excluded.seq, version = excluded.version, status = NULL;
         DROP TABLE temp.differing`);
     }),
-    close: () => void db.exec("DROP TABLE temp.reconciled; DETACH serving"),
+    close: () => void db.exec("DROP TABLE temp.reconciled"),
   };
 }
 

@@ -5,6 +5,7 @@ import {
   appendFileSync,
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -15,12 +16,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createReconciler } from "../../projector/rebuild/compare.ts";
 import { openStore } from "../../projector/store/store.ts";
 import { keysFile } from "../../shared/config.ts";
 import { servingGeneration, viewFile } from "../../shared/generation.ts";
 import { createKey, openKeys } from "../../shared/keys.ts";
 import { writeHistory } from "../generate/write-history.ts";
-import { viewsOf } from "../harness/projector.ts";
+import { createSpeaker } from "../harness/events.ts";
+import { openProjector, viewsOf } from "../harness/projector.ts";
 import { until } from "../harness/wait.ts";
 import { freePort } from "../kafka/broker/host-broker.ts";
 
@@ -162,6 +165,27 @@ test("a rebuild under load: no failed request, no version goes back, and the pro
     if (id === leadId) continue;
     expect([after[id]?.body, after[id]?.version]).toEqual([body, version]);
   }
+});
+
+test("a new generation can still commit while the serving one is locked for the switch", async () => {
+  mkdirSync(databaseDir);
+  const { say } = createSpeaker();
+  const created = say({ event: "lead.created" });
+  const [serving, fresh] = ["serving", "fresh"].map((name) => openProjector(join(databaseDir, name))) as [
+    ReturnType<typeof openProjector>,
+    ReturnType<typeof openProjector>,
+  ];
+  for (const one of [serving, fresh]) one.foldBatch([created]);
+  const reconciler = createReconciler(fresh.store.db, join(databaseDir, "serving"));
+  reconciler.reconcile();
+  await serving.store.transactionAsync(async () => {
+    fresh.foldBatch([say({ event: "lead.updated", data: { firstName: "Late" } })]);
+    reconciler.reconcile();
+    reconciler.takeOverChanges();
+  });
+  reconciler.close();
+  expect(viewsOf(fresh.store)["lead-1"]).toMatchObject({ version: 2, body: expect.stringContaining("Late") });
+  for (const one of [serving, fresh]) one.close();
 });
 
 test("generations are listed, switched back to, and removed; the serving one is not", async () => {
