@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { plainId } from "../shared/log.ts";
 import type { Keys } from "./keys.ts";
 import type { Respond } from "./lead-response.ts";
-import { REQUEST_ID, requestIdOf } from "./request-id.ts";
+import { REQUEST_ID } from "./request-id.ts";
 import type { Views } from "./views.ts";
 import { WAIT_HEADER } from "./wait-for-position.ts";
 
@@ -77,7 +78,7 @@ function readHeaders(rawHeaders: readonly string[]): PlainHeaders | undefined {
       ifNoneMatch = value;
     } else if (isNamed(name, REQUEST_ID)) {
       if (requestId !== undefined) return undefined;
-      requestId = requestIdOf(value);
+      requestId = plainId(value);
     } else if (isNamed(name, WAIT_HEADER)) {
       return undefined;
     }

@@ -1,5 +1,5 @@
 import { bodyWithUrls } from "./body.ts";
-import { compress, type Encoding, encodingFor } from "./compress.ts";
+import { compress, ENCODINGS, type Encoding, encodingFor } from "./compress.ts";
 import type { Presigner } from "./presign.ts";
 import type { HeldRow, Views } from "./views.ts";
 
@@ -111,11 +111,14 @@ const withBody = (
   body,
 });
 
+/** An entity tag of ours, of any encoding. */
+const TAG = new RegExp(`^(?:W/)?"([^"+]*)(?:\\+(?:${ENCODINGS.join("|")}))?"$`);
+
 /** RFC 9110, If-None-Match: a list of tags compared weakly, or `*`. */
 function matches(ifNoneMatch: string, tag: string): boolean {
   if (ifNoneMatch === `"${tag}"` || ifNoneMatch.trim() === "*") return true;
   return ifNoneMatch.split(",").some((one) => {
-    const [, given] = /^(?:W\/)?"([^"+]*)(?:\+(?:zstd|br|gzip))?"$/.exec(one.trim()) ?? [];
+    const [, given] = TAG.exec(one.trim()) ?? [];
     return given === tag;
   });
 }

@@ -4,23 +4,23 @@ import helmet from "@fastify/helmet";
 import Fastify, { type FastifyInstance, LogController } from "fastify";
 import { HELMET_OPTIONS } from "../shared/http/helmet-options.ts";
 import { PROBLEM_TYPE, problem } from "../shared/http/problem.ts";
+import { problems } from "../shared/http/problems.ts";
 import { limitWrongKeys } from "../shared/http/wrong-keys.ts";
-import type { Logger } from "../shared/log.ts";
+import { type Logger, plainId } from "../shared/log.ts";
 import { createChangeFeed } from "./change-feed.ts";
 import { createFastLane } from "./fast-lane.ts";
 import type { Keys } from "./keys.ts";
 import { createResponder } from "./lead-response.ts";
 import { authenticate } from "./plugins/authenticate.ts";
 import { docs } from "./plugins/docs.ts";
-import { problems } from "./plugins/problems.ts";
 import { limitPerKey } from "./plugins/rate-limit.ts";
 import type { Presigner } from "./presign.ts";
-import { REQUEST_ID, requestIdOf } from "./request-id.ts";
+import { REQUEST_ID } from "./request-id.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { leadRoute } from "./routes/lead.ts";
 import { metricsRoute } from "./routes/metrics.ts";
-import type { Views } from "./views.ts";
+import { type Views, ViewsUnavailable } from "./views.ts";
 
 export interface ServerParts {
   readonly views: Views;
@@ -56,7 +56,7 @@ export function createServer({ views, keys, presigner, log, ratePerMinute }: Ser
     bodyLimit: MOST_BODY_BYTES,
     loggerInstance: log,
     requestIdHeader: false,
-    genReqId: ({ headers }) => requestIdOf(headers[REQUEST_ID]) ?? randomUUID(),
+    genReqId: ({ headers }) => plainId(headers[REQUEST_ID]) ?? randomUUID(),
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: {
       // As long as an address can be, so that an id that is too long gets our 400 and not the router's own answer.
@@ -73,7 +73,11 @@ export function createServer({ views, keys, presigner, log, ratePerMinute }: Ser
   server.addHook("onRequest", async (request, reply) => {
     reply.header(REQUEST_ID, request.id);
   });
-  problems(server);
+  problems(server, (error) =>
+    error instanceof ViewsUnavailable
+      ? { status: 503, detail: "The lead views can't be read right now. Try again shortly." }
+      : undefined,
+  );
   server.register(helmet, HELMET_OPTIONS);
   server.register(docs);
   healthRoutes(server, views, () => draining);

@@ -1,4 +1,5 @@
 import type { Event } from "../shared/events/catalogue.ts";
+import { plainId } from "../shared/log.ts";
 import type { Decoded } from "./decode/decode.ts";
 import { DecodeError } from "./decode/decode-error.ts";
 import { type ActionLog, foldActionLog, isPatch } from "./fold/action-log.ts";
@@ -56,13 +57,9 @@ function logOf(
 /** True for a trouble that is not the record's: it stops the batch and never becomes a dead letter (section 4). */
 export const isDatabaseTrouble = (error: unknown): boolean => (error as Error | null)?.name === "SqliteError";
 
-/** An event's id goes to the log, so it is to be one: a producer's text could hold anything. */
-const PLAIN_ID = /^[\w.:-]{1,100}$/;
-
 /** @param decoded what the record says, where it could be decoded */
 export function deadLetterOf(record: SourceRecord, decoded: Decoded | undefined, error: unknown): DeadLetter {
-  const given = decoded && "events" in decoded ? decoded.events[0]?.id : undefined;
-  const eventId = given !== undefined && PLAIN_ID.test(given) ? given : undefined;
+  const eventId = decoded && "events" in decoded ? plainId(decoded.events[0]?.id) : undefined;
   const letter = { record, ...(eventId === undefined ? {} : { eventId }) };
   if (error instanceof DecodeError || error instanceof FoldError) {
     return { ...letter, code: error.code, reason: error.message };

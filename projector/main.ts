@@ -13,6 +13,7 @@ import { deliverWebhooks } from "./publish/webhooks/deliver.ts";
 import { openEndpoints, webhooksFile } from "./publish/webhooks/endpoints.ts";
 import { eraseInKept } from "./rebuild/generations.ts";
 import { runProjection } from "./run.ts";
+import { logNames } from "./source/log-names.ts";
 import { openSource } from "./source/open-source.ts";
 import { startCheckpointer } from "./store/checkpointer.ts";
 import { openStore } from "./store/store.ts";
@@ -26,7 +27,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 try {
   mkdirSync(config.databaseDir, { recursive: true });
   const { monitor, stop } = await startOps(config, log);
-  const tracing = tracingOf(config);
+  const { traceEndpoint } = config;
+  const tracing = traceEndpoint === undefined ? passingOn : exportTraces(traceEndpoint, logNames(config));
   try {
     while (!stopping.signal.aborted) await projectGeneration(config, log, stopping.signal, monitor, tracing);
   } finally {
@@ -43,15 +45,6 @@ try {
 function explained({ code, message }: NodeJS.ErrnoException): string {
   if (code !== "EMFILE" && code !== "ENFILE") return message;
   return `${message}; each partition's file is kept open: allow more (ulimit -n)`;
-}
-
-function tracingOf({ traceEndpoint, kafka }: Config): Tracing {
-  if (traceEndpoint === undefined) return passingOn;
-  return exportTraces(traceEndpoint, {
-    system: kafka ? "kafka" : "file_log",
-    group: kafka?.groupId ?? "lead-view-projector",
-    topicName: (topic) => kafka?.topics.get(topic) ?? topic,
-  });
 }
 
 /** Keeps the serving generation up to date, until another one serves. */

@@ -44,6 +44,8 @@ export const kafkaEnvironment = {
   KAFKA_TOPIC_LEAD_VIEW: optional(TopicName),
 };
 
+export const DEFAULT_GROUP = "lead-view-projector";
+
 const KafkaEnvironment = Schema.Struct(kafkaEnvironment);
 type KafkaSettings = (typeof KafkaEnvironment)["Type"];
 
@@ -95,7 +97,7 @@ export function kafkaConfig(settings: KafkaSettings): KafkaConfig | undefined {
   return {
     brokers: KAFKA_BROKERS.split(",").map((broker) => broker.trim()),
     clientId: settings.KAFKA_CLIENT_ID ?? "lead-view",
-    groupId: settings.KAFKA_GROUP_ID ?? "lead-view-projector",
+    groupId: settings.KAFKA_GROUP_ID ?? DEFAULT_GROUP,
     sessionTimeoutMs: Number(settings.KAFKA_SESSION_TIMEOUT_MS ?? 30_000),
     tls: KAFKA_TLS === "true" && (KAFKA_TLS_CA_FILE ? { ca: readFileSync(KAFKA_TLS_CA_FILE, "utf8") } : {}),
     sasl: saslOf(settings),

@@ -12,10 +12,10 @@ import { createLog } from "../shared/log.ts";
 import { openReader, openWriter } from "../shared/sqlite.ts";
 import { openEventLog } from "./harness/event-log.ts";
 import { createSpeaker } from "./harness/events.ts";
+import { freePort } from "./harness/free-port.ts";
 import { startProgram } from "./harness/process.ts";
 import { openProjector } from "./harness/projector.ts";
 import { until } from "./harness/wait.ts";
-import { freePort } from "./kafka/broker/host-broker.ts";
 
 let folder: string;
 let log: ReturnType<typeof openEventLog>;

@@ -22,15 +22,12 @@ export function leadRoute(server: FastifyInstance, views: Views, respond: Respon
       throw new ProblemError(404, "No such lead.");
     const { status, headers, body } = await respond(row, {
       ifNoneMatch: request.headers["if-none-match"],
-      acceptEncoding: oneHeader(request.headers["accept-encoding"]),
+      acceptEncoding: request.headers["accept-encoding"],
     });
     for (let at = 0; at < headers.length; at += 2) reply.header(headers[at] as string, headers[at + 1]);
     return reply.code(status).send(body ?? undefined);
   });
 }
-
-const oneHeader = (header: string | string[] | undefined): string | undefined =>
-  Array.isArray(header) ? header.join(",") : header;
 
 /** @throws ProblemError 400 for what can't be an id (design.md section 7) */
 export function requireLeadId(leadId: string): void {

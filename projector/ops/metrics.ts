@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from "prom-client";
 import type { Committed } from "../projection.ts";
+import type { LogNames } from "../source/log-names.ts";
 import type { Monitor } from "./monitor.ts";
 
 /** Seconds; from a commit of one event to one of a long catch-up. */
@@ -55,17 +56,11 @@ export function createCommitMetrics(registry: Registry, now: () => number = Date
   };
 }
 
-export interface LabelNames {
-  readonly group: string;
-  /** The broker's name of a topic. */
-  readonly topicName: (topic: string) => string;
-}
-
 /** What is looked up when it is asked for: lag by Kafka exporters' names, and the database's state. */
 export function registerStateMetrics(
   registry: Registry,
   monitor: Monitor,
-  { group, topicName }: LabelNames,
+  { group, topicName }: Pick<LogNames, "group" | "topicName">,
 ): void {
   collectDefaultMetrics({ register: registry });
   const registers = [registry];

@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { servingGeneration, viewFile } from "../../shared/generation.ts";
 import type { Committed } from "../projection.ts";
+import { waitingViews } from "../publish/view-topic.ts";
 import type { Endpoints } from "../publish/webhooks/endpoints.ts";
 import type { Batch, Source } from "../source/source.ts";
 import type { Store } from "../store/store.ts";
@@ -92,7 +93,7 @@ export function createMonitor(
         .all()
         .reduce((sum, { workspaceId, seq }) => sum + store.changes.waitingOf(workspaceId, seq), 0);
       const topics: Outbox[] = [
-        { relay: "kafka", waiting: store.changes.waiting(store.changes.published("kafka")) },
+        { relay: "kafka", waiting: waitingViews(store) },
         { relay: "dead_letter_topic", waiting: store.deadLetters.waiting() },
       ];
       return [...(publishes ? topics : []), { relay: "webhook", waiting: webhooks }];

@@ -6,11 +6,11 @@ import fastifyStatic from "@fastify/static";
 import Fastify, { type FastifyInstance, LogController } from "fastify";
 import type { Registry } from "prom-client";
 import { HELMET_OPTIONS } from "../../shared/http/helmet-options.ts";
-import { PROBLEM_TYPE, ProblemError, problem } from "../../shared/http/problem.ts";
+import { ProblemError } from "../../shared/http/problem.ts";
+import { problems } from "../../shared/http/problems.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Monitor } from "./monitor.ts";
 import { opsRoutes } from "./ops-routes.ts";
-import { CommandBusy } from "./run-cli.ts";
 
 interface OpsServerParts {
   readonly monitor: Monitor;
@@ -34,16 +34,7 @@ export async function createOpsServer(parts: OpsServerParts): Promise<FastifyIns
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
   }) as unknown as FastifyInstance;
-  server.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
-    const known = error instanceof ProblemError || error instanceof CommandBusy;
-    const status = error instanceof CommandBusy ? 429 : (error.statusCode ?? 500);
-    if (status >= 500 && !known) request.log.error({ error: error.message }, "request failed");
-    const detail = known ? error.message : "Something went wrong; the log says what.";
-    return reply.code(status).type(PROBLEM_TYPE).send(problem(status, detail));
-  });
-  server.setNotFoundHandler((_request, reply) =>
-    reply.code(404).type(PROBLEM_TYPE).send(problem(404, "There is nothing at this address.")),
-  );
+  problems(server);
   await server.register(helmet, HELMET_OPTIONS);
   server.get("/metrics", async (_request, reply) => {
     reply.type(registry.contentType);

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { ProblemError } from "../../shared/http/problem.ts";
 
 /** Reading a whole history takes its time. */
 const LONGEST_MS = 120_000;
@@ -15,19 +16,14 @@ export interface Said {
 const run = promisify(execFile);
 let busy = false;
 
-/** Another command of the page is at work. */
-export class CommandBusy extends Error {
-  override readonly name = "CommandBusy";
-}
-
 /**
  * Runs one of our command-line programs as a process of its own, so that the fold does not wait for it; one at a time,
  * since each may read the whole history.
  * @param file from projector/
- * @throws CommandBusy where one is at work
+ * @throws ProblemError 429 where one is at work
  */
 export async function runCli(file: string, args: readonly string[]): Promise<Said> {
-  if (busy) throw new CommandBusy("another look-up or retry is at work; try again when it is done");
+  if (busy) throw new ProblemError(429, "another look-up or retry is at work; try again when it is done");
   busy = true;
   try {
     const path = fileURLToPath(new URL(`../${file}`, import.meta.url));

@@ -3,6 +3,7 @@ import { Registry } from "prom-client";
 import { type Config, DEFAULT_OPS_PORT } from "../../shared/config.ts";
 import type { Logger } from "../../shared/log.ts";
 import { opsKey } from "../../shared/ops-key.ts";
+import { logNames } from "../source/log-names.ts";
 import { createCommitMetrics, registerStateMetrics } from "./metrics.ts";
 import { createMonitor, type Monitor } from "./monitor.ts";
 import { createOpsServer } from "./ops-server.ts";
@@ -23,10 +24,7 @@ export async function startOps(config: Config, log: Logger): Promise<Ops> {
     { databaseDir, publishes: kafka !== undefined },
     createCommitMetrics(registry),
   );
-  registerStateMetrics(registry, monitor, {
-    group: kafka?.groupId ?? "lead-view-projector",
-    topicName: (topic) => kafka?.topics.get(topic) ?? topic,
-  });
+  registerStateMetrics(registry, monitor, logNames(config));
   const key = opsKey(config);
   const server = await createOpsServer({ monitor, registry, databaseDir, key, log });
   await listen(server, config, log, key !== undefined);

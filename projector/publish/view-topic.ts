@@ -41,13 +41,16 @@ export async function publishViews(
       for (const step of sent) step?.end();
       store.changes.markPublished(RELAY, (changes.at(-1) as ChangeRow).seq);
     },
-    waiting: () => store.changes.waiting(store.changes.published(RELAY)),
+    waiting: () => waitingViews(store),
     what: "views",
     lookMs: LOOK_MS,
     log,
     signal,
   });
 }
+
+/** How many changed views the topic does not have yet. */
+export const waitingViews = ({ changes }: Store): number => changes.waiting(changes.published(RELAY));
 
 export interface Publishing {
   readonly log: Logger;

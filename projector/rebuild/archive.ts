@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { lineOfRecord } from "../source/file-log/file-record.ts";
-import type { Position, Source } from "../source/source.ts";
+import { type Position, partitionName, type Source } from "../source/source.ts";
 import { readHistory } from "./history.ts";
 
 /** Characters that a file's lines wait in memory for. */
@@ -21,7 +21,7 @@ export async function archive(
 ): Promise<number> {
   mkdirSync(folder, { recursive: true });
   if (readdirSync(folder).length > 0) throw new Error(`${folder} is not empty; choose another folder`);
-  const ends = new Map(upTo.map(({ topic, partition, nextOffset }) => [`${topic}/${partition}`, nextOffset]));
+  const ends = new Map(upTo.map((position) => [partitionName(position), position.nextOffset]));
   const files = new Map<string, { readonly file: number; waiting: string }>();
   let records = 0;
   const flush = (file: { readonly file: number; waiting: string }) => {
@@ -29,7 +29,7 @@ export async function archive(
     file.waiting = "";
   };
   const history = readHistory(source, (record) => {
-    const name = `${record.topic}/${record.partition}`;
+    const name = partitionName(record);
     if (record.offset >= (ends.get(name) ?? 0)) return;
     let file = files.get(name);
     if (!file) {

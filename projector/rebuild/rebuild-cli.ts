@@ -42,7 +42,11 @@ async function main(): Promise<number> {
     const part = values.lead ?? values.workspace;
     return await exclusively(config.databaseDir, () =>
       part === undefined
-        ? rebuild(config, { archive, verify: values.verify, switches: values.switch ?? !values.verify })
+        ? rebuild(config, {
+            archive,
+            verify: values.verify,
+            switches: values.switch ?? !values.verify,
+          }).finally(() => removeProgress(config.databaseDir))
         : rebuildPart(config, values.lead, values.workspace),
     );
   } catch (error) {
@@ -108,7 +112,6 @@ async function rebuild(config: Config, { archive, verify, switches }: Wanted): P
     await growing.close().catch(() => undefined);
     serving.close();
     removeDatabase(file);
-    removeProgress(databaseDir);
   }
 }
 

@@ -1,7 +1,7 @@
 import { applyDecoded, deadLetterOf } from "../apply.ts";
 import type { Decode, Decoded } from "../decode/decode.ts";
 import { type PendingLead, refoldedLead } from "../pending-leads.ts";
-import type { Source, SourceRecord } from "../source/source.ts";
+import { partitionName, type Source, type SourceRecord } from "../source/source.ts";
 import { commitPending } from "../store/commit.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
@@ -39,12 +39,8 @@ export async function refoldLeads(
       // What the projector committed while the history was read; the lock holds it here now.
       const positions = store.positions.all();
       await history.reached(positions);
-      const next = new Map(
-        positions.map(({ topic, partition, nextOffset }) => [`${topic}/${partition}`, nextOffset]),
-      );
-      const folded = records.filter(
-        ({ record: { topic, partition, offset } }) => offset < (next.get(`${topic}/${partition}`) ?? 0),
-      );
+      const next = new Map(positions.map((position) => [partitionName(position), position.nextOffset]));
+      const folded = records.filter(({ record }) => record.offset < (next.get(partitionName(record)) ?? 0));
       refolded = exchange(store, leadIds, folded);
     });
     return refolded;

@@ -2,7 +2,8 @@ import { ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, type Tracer, trace }
 import { parseTraceParent, TRACE_PARENT_HEADER } from "@opentelemetry/core";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
-import { BatchSpanProcessor, type SpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import type { LogNames } from "../source/log-names.ts";
 import type { SourceRecord } from "../source/source.ts";
 
 /** A step of a trace, under way. */
@@ -23,15 +24,6 @@ export interface Tracing {
   stop(): Promise<void>;
 }
 
-/** What a trace says of where records come from. */
-interface Place {
-  /** "kafka", or what stands in for it. */
-  readonly system: string;
-  readonly group: string;
-  /** The broker's name of a topic. */
-  readonly topicName: (topic: string) => string;
-}
-
 /** Hands traces on as they came and exports nothing: what is in use where no collector is set. */
 export const passingOn: Tracing = {
   process(record) {
@@ -46,15 +38,11 @@ export const passingOn: Tracing = {
  * Exports spans to a collector by OTLP over HTTP. What it can't export it drops: tracing keeps nothing waiting.
  * @param endpoint the collector's base address, such as http://localhost:4318
  */
-export function exportTraces(endpoint: string, place: Place): Tracing {
+export function exportTraces(endpoint: string, { system, group, topicName }: LogNames): Tracing {
   const url = `${endpoint.replace(/\/$/, "")}/v1/traces`;
-  return createTracing(place, new BatchSpanProcessor({ exporter: new OTLPTraceExporter({ url }) }));
-}
-
-export function createTracing({ system, group, topicName }: Place, processor: SpanProcessor): Tracing {
   const provider = new TracerProvider({
     resource: resourceFromAttributes({ "service.name": "lead-view-projector" }),
-    spanProcessors: [processor],
+    spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter({ url }) })],
   });
   const tracer = provider.getTracer("lead-view");
   return {

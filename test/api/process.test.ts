@@ -9,9 +9,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { keysFile } from "../../shared/config.ts";
 import { createKey, openKeys } from "../../shared/keys.ts";
 import { openEventLog } from "../harness/event-log.ts";
+import { freePort } from "../harness/free-port.ts";
 import { startProgram } from "../harness/process.ts";
 import { until } from "../harness/wait.ts";
-import { freePort } from "../kafka/broker/host-broker.ts";
 
 const LEADS = 8;
 let folder: string;

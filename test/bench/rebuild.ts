@@ -12,8 +12,8 @@ import { keysFile } from "../../shared/config.ts";
 import { viewFile } from "../../shared/generation.ts";
 import { createKey, openKeys } from "../../shared/keys.ts";
 import { writeHistory } from "../generate/write-history.ts";
+import { freePort } from "../harness/free-port.ts";
 import { until } from "../harness/wait.ts";
-import { freePort } from "../kafka/broker/host-broker.ts";
 import { parseOnlySeconds } from "./parse-only.ts";
 import { table } from "./table.ts";
 

@@ -10,9 +10,9 @@ import { openStore } from "../../projector/store/store.ts";
 import { keysFile } from "../../shared/config.ts";
 import { viewFile } from "../../shared/generation.ts";
 import { createKey, openKeys } from "../../shared/keys.ts";
+import { freePort } from "../harness/free-port.ts";
 import { openStream } from "../harness/sse.ts";
 import { until } from "../harness/wait.ts";
-import { freePort } from "../kafka/broker/host-broker.ts";
 import { table } from "./table.ts";
 
 const SUBSCRIBERS = 1_000;

@@ -18,10 +18,10 @@ import { keysFile } from "../../shared/config.ts";
 import { viewFile } from "../../shared/generation.ts";
 import { createKey, openKeys } from "../../shared/keys.ts";
 import { createSpeaker } from "../harness/events.ts";
+import { freePort } from "../harness/free-port.ts";
 import { startProgram } from "../harness/process.ts";
 import { viewsOf } from "../harness/projector.ts";
 import { until } from "../harness/wait.ts";
-import { freePort } from "../kafka/broker/host-broker.ts";
 
 const CANARY = /canary-[a-z]+/g;
 let folder: string;

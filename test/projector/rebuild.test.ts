@@ -23,9 +23,9 @@ import { servingGeneration, viewFile } from "../../shared/generation.ts";
 import { createKey, openKeys } from "../../shared/keys.ts";
 import { writeHistory } from "../generate/write-history.ts";
 import { createSpeaker } from "../harness/events.ts";
+import { freePort } from "../harness/free-port.ts";
 import { openProjector, viewsOf } from "../harness/projector.ts";
 import { until } from "../harness/wait.ts";
-import { freePort } from "../kafka/broker/host-broker.ts";
 
 let folder: string;
 let log: string;

@@ -27,7 +27,7 @@ export function createHeldBeyond() {
     moved({ topic, partition }: Partition, end: number): void {
       seen.set(partitionName({ topic, partition }), { topic, partition, end, movedAt: performance.now() });
     },
-    ends: (): End[] => [...seen.values()].map(({ topic, partition, end }) => ({ topic, partition, end })),
+    ends: (): readonly End[] => [...seen.values()],
     /** Records beyond the positions, in all partitions that are moving. */
     records(positions: readonly Position[]): number {
       const since = performance.now() - MOVING_MS;

@@ -4,7 +4,7 @@ import kafkajs, { type Message } from "kafkajs";
 import { readConfig } from "../../../shared/config.ts";
 import { createLog } from "../../../shared/log.ts";
 import { createFileLog } from "../file-log/file-log.ts";
-import type { Position, SourceRecord } from "../source.ts";
+import { type Position, partitionName, type SourceRecord } from "../source.ts";
 import { createKafka, hopeless } from "./client.ts";
 
 const { values } = parseArgs({ options: { from: { type: "string" } } });
@@ -32,8 +32,7 @@ if (!config || !values.from) {
     }));
     if (topicMessages.length > 0) await producer.sendBatch({ acks: -1, topicMessages });
     produced += batch.records.length;
-    for (const position of batch.positions)
-      positions.set(`${position.topic}/${position.partition}`, position);
+    for (const position of batch.positions) positions.set(partitionName(position), position);
   };
   try {
     await producer.connect();

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { chownSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
+import { freePort } from "../../harness/free-port.ts";
 import { until } from "../../harness/wait.ts";
-import { freePort } from "../../kafka/broker/host-broker.ts";
 import { benchLead } from "./bench-leads.ts";
 import { type Dataset, rowsOf, TABLES } from "./fill.ts";
 

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../harness/free-port.ts";
 import { until } from "../../harness/wait.ts";
-import { freePort } from "../../kafka/broker/host-broker.ts";
 
 /** A server under load, in a process of its own. */
 export interface ServerProcess {

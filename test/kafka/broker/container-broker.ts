@@ -1,5 +1,6 @@
 import { GenericContainer, getContainerRuntimeClient, Wait } from "testcontainers";
-import { type Broker, freePort, KAFKA_VERSION } from "./host-broker.ts";
+import { freePort } from "../../harness/free-port.ts";
+import { type Broker, KAFKA_VERSION } from "./host-broker.ts";
 import { java, serverProperties } from "./server-properties.ts";
 
 const IMAGE = process.env["TEST_KAFKA_IMAGE"] ?? `apache/kafka:${KAFKA_VERSION}`;

@@ -1,9 +1,9 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../harness/free-port.ts";
 import { java, type KeyStore, serverProperties, type Users } from "./server-properties.ts";
 
 /** A running broker that a test may also stop, kill and start again. */
@@ -160,13 +160,4 @@ export function resolveJars(): string {
   });
   renameSync(jars, libs);
   return libs;
-}
-
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, "close");
-  return port;
 }

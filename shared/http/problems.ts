@@ -1,11 +1,21 @@
 import type { FastifyError, FastifyInstance } from "fastify";
-import { PROBLEM_TYPE, ProblemError, problem } from "../../shared/http/problem.ts";
-import { ViewsUnavailable } from "../views.ts";
+import { PROBLEM_TYPE, ProblemError, problem } from "./problem.ts";
 
-/** Answers every error as problem details; what went wrong inside is for the log, not for the client. */
-export function problems(server: FastifyInstance): void {
+interface Told {
+  readonly status: number;
+  readonly detail: string;
+}
+
+/**
+ * Answers every error as problem details; what went wrong inside is for the log, not for the client.
+ * @param known what a server has to say of errors of its own; undefined for all others
+ */
+export function problems(
+  server: FastifyInstance,
+  known: (error: Error) => Told | undefined = () => undefined,
+): void {
   server.setErrorHandler((error: FastifyError | ProblemError, request, reply) => {
-    const { status, detail } = statusOf(error);
+    const { status, detail } = known(error) ?? told(error);
     if (status === 500)
       request.log.error({ error: error.message, code: (error as FastifyError).code }, "request failed");
     return reply.code(status).type(PROBLEM_TYPE).send(problem(status, detail));
@@ -15,11 +25,8 @@ export function problems(server: FastifyInstance): void {
   );
 }
 
-function statusOf(error: FastifyError | ProblemError): { status: number; detail: string } {
+function told(error: FastifyError | ProblemError): Told {
   if (error instanceof ProblemError) return { status: error.statusCode, detail: error.message };
-  if (error instanceof ViewsUnavailable) {
-    return { status: 503, detail: "The lead views can't be read right now. Try again shortly." };
-  }
   const status = error.statusCode ?? 500;
   if (status >= 400 && status < 500) return { status, detail: "The request can't be understood." };
   return { status: 500, detail: "Something went wrong on our side." };
