@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    globalSetup: ["test/kafka/broker/global-setup.ts"],
+    globalSetup: ["test/harness/broker/global-setup.ts"],
     reporters: ["default", "json"],
     outputFile: { json: ".test-output/report.json" },
     testTimeout: 60_000,

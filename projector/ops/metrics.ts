@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from "prom-client";
-import type { Committed } from "../projection.ts";
+import type { Committed } from "../projection/projection.ts";
 import type { LogNames } from "../source/log-names.ts";
 import type { Monitor } from "./monitor.ts";
 

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { servingGeneration, viewFile } from "../../shared/generation.ts";
-import type { Committed } from "../projection.ts";
+import type { Committed } from "../projection/projection.ts";
 import { waitingViews } from "../publish/view-topic.ts";
 import type { Endpoints } from "../publish/webhooks/endpoints.ts";
 import type { Batch, Source } from "../source/source.ts";

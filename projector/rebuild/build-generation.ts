@@ -1,9 +1,9 @@
 import { existsSync, renameSync, rmSync } from "node:fs";
 import type { Decode } from "../decode/decode.ts";
-import { createProjection } from "../projection.ts";
+import { assembleStored } from "../projection/commit.ts";
+import { createProjection } from "../projection/projection.ts";
 import { createFileLog } from "../source/file-log/file-log.ts";
 import { type Batch, type Sink, type Source, SourceError } from "../source/source.ts";
-import { assembleStored } from "../store/commit.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { createHeldBackSink, type HeldBackSink } from "./held-back-sink.ts";
 import type { Progress } from "./progress.ts";

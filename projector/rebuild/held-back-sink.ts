@@ -1,4 +1,4 @@
-import type { Projection } from "../projection.ts";
+import type { Projection } from "../projection/projection.ts";
 import { type Batch, type Position, partitionName, type Sink, type SourceRecord } from "../source/source.ts";
 
 /** A sink that folds up to a limit and waits there until the limit is raised. */

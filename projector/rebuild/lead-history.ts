@@ -1,6 +1,6 @@
-import { applyDecoded, deadLetterOf } from "../apply.ts";
 import type { Decode, Decoded } from "../decode/decode.ts";
-import { emptyLead, type PendingLead } from "../pending-leads.ts";
+import { applyDecoded, deadLetterOf } from "../projection/apply.ts";
+import { emptyLead, type PendingLead } from "../projection/pending-leads.ts";
 import type { Position, Source, SourceRecord } from "../source/source.ts";
 import { readHistory } from "./history.ts";
 

@@ -1,8 +1,8 @@
-import { applyDecoded, deadLetterOf } from "../apply.ts";
 import type { Decode, Decoded } from "../decode/decode.ts";
-import { type PendingLead, refoldedLead } from "../pending-leads.ts";
+import { applyDecoded, deadLetterOf } from "../projection/apply.ts";
+import { commitPending } from "../projection/commit.ts";
+import { type PendingLead, refoldedLead } from "../projection/pending-leads.ts";
 import { partitionName, type Source, type SourceRecord } from "../source/source.ts";
-import { commitPending } from "../store/commit.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
 import { decodedOf, readHistory } from "./history.ts";

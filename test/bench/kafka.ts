@@ -18,10 +18,10 @@ import { createKey, openKeys } from "../../shared/keys.ts";
 import { createLog } from "../../shared/log.ts";
 import { generateHistory } from "../generate/history.ts";
 import { partitionOf } from "../generate/partition.ts";
+import { createTopics, topicNames } from "../harness/broker/create-topics.ts";
+import { findBroker, startBroker } from "../harness/broker/find-broker.ts";
 import { freePort } from "../harness/free-port.ts";
 import { until } from "../harness/wait.ts";
-import { createTopics, topicNames } from "../kafka/broker/create-topics.ts";
-import { findBroker, startBroker } from "../kafka/broker/find-broker.ts";
 import { table } from "./table.ts";
 
 const RECORDS = 200_000;

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { createDecoder } from "../../projector/decode/decode.ts";
-import { createProjection } from "../../projector/projection.ts";
+import { createProjection } from "../../projector/projection/projection.ts";
 import { openStore } from "../../projector/store/store.ts";
 import { keysFile } from "../../shared/config.ts";
 import { viewFile } from "../../shared/generation.ts";

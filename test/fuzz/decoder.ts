@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createDecoder } from "../../projector/decode/decode.ts";
 import { DecodeError } from "../../projector/decode/decode-error.ts";
-import { createProjection } from "../../projector/projection.ts";
+import { createProjection } from "../../projector/projection/projection.ts";
 import { type Headers, LATEST_MS, type SourceRecord } from "../../projector/source/source.ts";
 import { openStore } from "../../projector/store/store.ts";
 import { TOPICS } from "../../shared/events/catalogue.ts";

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Kafka, Producer } from "kafkajs";
 import { inject } from "vitest";
-import { createProjection } from "../../projector/projection.ts";
-import { runProjection } from "../../projector/run.ts";
+import { createProjection } from "../../projector/projection/projection.ts";
+import { runProjection } from "../../projector/projection/run.ts";
 import { createKafka } from "../../projector/source/kafka/client.ts";
 import { createKafkaSource } from "../../projector/source/kafka/kafka-source.ts";
 import type { SourceRecord } from "../../projector/source/source.ts";
@@ -10,7 +10,7 @@ import { openStore, type Store } from "../../projector/store/store.ts";
 import { TOPICS } from "../../shared/events/catalogue.ts";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import { createLog } from "../../shared/log.ts";
-import { createTopics, topicNames } from "../kafka/broker/create-topics.ts";
+import { createTopics, topicNames } from "./broker/create-topics.ts";
 import { decode } from "./projector.ts";
 
 export const silent = createLog("projector", process.env["TEST_LOG_LEVEL"] ?? "silent");

@@ -1,5 +1,5 @@
 import { createDecoder } from "../../projector/decode/decode.ts";
-import { createProjection } from "../../projector/projection.ts";
+import { createProjection } from "../../projector/projection/projection.ts";
 import type { SourceRecord } from "../../projector/source/source.ts";
 import { openStore } from "../../projector/store/store.ts";
 import type { UrlSlot } from "../../shared/view/row.ts";

@@ -1,7 +1,7 @@
 // What must hold for every history (design.md sections 3, 4 and 6).
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createProjection } from "../../projector/projection.ts";
+import { createProjection } from "../../projector/projection/projection.ts";
 import type { SourceRecord } from "../../projector/source/source.ts";
 import type { Store } from "../../projector/store/store.ts";
 import { bytesOf, decode, openProjector, positionAfter, viewsOf } from "../harness/projector.ts";

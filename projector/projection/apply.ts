@@ -1,0 +1,70 @@
+import type { Event } from "../../shared/events/catalogue.ts";
+import { plainId } from "../../shared/log.ts";
+import type { Decoded } from "../decode/decode.ts";
+import { DecodeError } from "../decode/decode-error.ts";
+import { type ActionLog, foldActionLog, isPatch } from "../fold/action-log.ts";
+import { foldPart, isActionLogEvent } from "../fold/fold.ts";
+import { FoldError } from "../fold/fold-error.ts";
+import type { SourceRecord } from "../source/source.ts";
+import type { DeadLetter } from "../store/dead-letters.ts";
+import { type PendingLead, type PendingPart, partOf } from "./pending-leads.ts";
+
+/** Finds a log that was folded before the pending ones. */
+export type FindLog = (leadNo: number, id: string) => ActionLog | undefined;
+
+/**
+ * Folds all of a record's events into its lead, or none.
+ * @throws FoldError where an event contradicts the state
+ */
+export function applyDecoded(lead: PendingLead, decoded: Decoded, findLog: FindLog): void {
+  if (lead.erased !== false) {
+    if (!("erase" in decoded)) lead.dropped++;
+  } else if ("erase" in decoded) {
+    lead.erased = "now";
+  } else {
+    applyEvents(lead, decoded.events, findLog);
+  }
+}
+
+function applyEvents(lead: PendingLead, events: readonly Event[], findLog: FindLog): void {
+  const pending = partOf(lead, (events[0] as Event).workspaceId);
+  const logs = new Map<string, ActionLog>();
+  let part = pending.part;
+  for (const event of events) {
+    if (isActionLogEvent(event)) {
+      const { id } = event.data;
+      const before = isPatch(event) ? (logs.get(id) ?? logOf(lead, pending, id, findLog)) : undefined;
+      logs.set(id, foldActionLog(before, event));
+    } else {
+      part = foldPart(part, event);
+    }
+  }
+  pending.part = part;
+  pending.changed = true;
+  for (const [id, log] of logs) pending.logs.set(id, log);
+  if (part.createdBy !== null) lead.owner ??= part.workspaceId;
+}
+
+function logOf(
+  lead: PendingLead,
+  { stored, logs }: PendingPart,
+  id: string,
+  findLog: FindLog,
+): ActionLog | undefined {
+  return logs.get(id) ?? (stored && !lead.replaces ? findLog(stored.no, id) : undefined);
+}
+
+/** True for a trouble that is not the record's: it stops the batch and never becomes a dead letter (section 4). */
+export const isDatabaseTrouble = (error: unknown): boolean => (error as Error | null)?.name === "SqliteError";
+
+/** @param decoded what the record says, where it could be decoded */
+export function deadLetterOf(record: SourceRecord, decoded: Decoded | undefined, error: unknown): DeadLetter {
+  const eventId = decoded && "events" in decoded ? plainId(decoded.events[0]?.id) : undefined;
+  const letter = { record, ...(eventId === undefined ? {} : { eventId }) };
+  if (error instanceof DecodeError || error instanceof FoldError) {
+    return { ...letter, code: error.code, reason: error.message };
+  }
+  // The message of an unforeseen error could quote the record, which may hold a person's data: its class says enough.
+  const reason = `the fold failed: ${(error as Error | null)?.name ?? "unknown error"}`;
+  return { ...letter, code: "fold_failed", reason };
+}

@@ -1,0 +1,99 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, inject, test } from "vitest";
+import { createProjection } from "../../../projector/projection/projection.ts";
+import { runProjection } from "../../../projector/projection/run.ts";
+import { createFileLog } from "../../../projector/source/file-log/file-log.ts";
+import { openStore } from "../../../projector/store/store.ts";
+import { generateHistory } from "../../generate/history.ts";
+import { createSpeaker } from "../../harness/events.ts";
+import { openCluster, silent, startProjector, testConfig } from "../../harness/kafka.ts";
+import { bytesOf, deadLettersOf, decode } from "../../harness/projector.ts";
+import { until } from "../../harness/wait.ts";
+
+describe.skipIf(inject("brokers") === "")("topics, produce and archive", () => {
+  test("the commands create the topics, fill them, and dump them; the archive gives byte-identical views", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "archive-"));
+    const config = testConfig();
+    const env = {
+      ...process.env,
+      KAFKA_BROKERS: config.brokers.join(","),
+      KAFKA_TOPIC_DEAD_LETTER: config.deadLetterTopic,
+      KAFKA_TOPIC_LEAD_VIEW: config.leadViewTopic,
+      ...Object.fromEntries(
+        [...config.topics].map(([topic, name]) => [`KAFKA_TOPIC_${topic.slice(5).toUpperCase()}`, name]),
+      ),
+    };
+    const run = (script: string, ...args: string[]) =>
+      execFileSync(process.execPath, ["--no-warnings", script, ...args], {
+        env,
+        encoding: "utf8",
+        stdio: "pipe",
+      });
+    expect(run("projector/source/kafka/topics-cli.ts", "--partitions", "3")).toContain(
+      `created  ${config.deadLetterTopic}`,
+    );
+    expect(run("projector/source/kafka/topics-cli.ts")).toContain(`exists   ${config.deadLetterTopic}`);
+    expect(run("projector/source/kafka/produce-cli.ts", "--from", "shared/example")).toContain(
+      "16 records written",
+    );
+
+    const cluster = await openCluster({
+      ...config,
+      topics: new Map(),
+      deadLetterTopic: `${config.deadLetterTopic}-2`,
+      leadViewTopic: `${config.leadViewTopic}-2`,
+    });
+    const { record } = createSpeaker();
+    const generated = [...generateHistory({ leads: 100, seed: 5, records: 2_000 })].map(
+      ({ topic, leadId, timestamp, value }) =>
+        record(topic, {
+          key: Buffer.from(leadId),
+          timestamp,
+          value: value === null ? null : Buffer.from(value),
+          partition: 1,
+        }),
+    );
+    const bad = record("omni.lead", { value: Buffer.from([0, 255]), key: Buffer.from([254]), partition: 2 });
+    const pretty = record("omni.lead", { value: Buffer.from('{\n "not": "an event" }'), partition: 2 });
+    const named = { ...cluster };
+    for (const [topic, name] of config.topics) {
+      const messages = [...generated, bad, pretty].filter((one) => one.topic === topic);
+      await named.producer.send({
+        topic: name,
+        messages: messages.map(({ key, value, partition, timestamp }) => ({
+          key,
+          value,
+          partition,
+          timestamp: String(timestamp),
+        })),
+      });
+    }
+    const projector = startProjector(config, join(folder, "views.sqlite"));
+    await until(
+      "all folded",
+      () => [...config.topics.keys()].reduce((sum, topic) => sum + projector.folded(topic), 0) === 2_018,
+    );
+
+    const out = join(folder, "archive");
+    expect(run("projector/archive-cli.ts", "--out", out)).toContain("2018 records below");
+    const store = openStore(":memory:");
+    await runProjection({
+      source: createFileLog(out, { follow: false }),
+      projection: createProjection(store, decode),
+      log: silent,
+      signal: new AbortController().signal,
+    });
+    expect(bytesOf(store)).toEqual(bytesOf(projector.store));
+    expect(deadLettersOf(store).map(({ offset, code, value }) => [offset, code, value])).toEqual(
+      deadLettersOf(projector.store).map(({ offset, code, value }) => [offset, code, value]),
+    );
+    expect(deadLettersOf(store)).toHaveLength(2);
+    store.close();
+    await projector.stop();
+    await cluster.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+});

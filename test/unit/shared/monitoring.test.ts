@@ -1,0 +1,83 @@
+// The dashboard and the alert rules speak of metrics that there are, and of all of ours.
+import { readFileSync } from "node:fs";
+import { parser } from "@prometheus-io/lezer-promql";
+import { Registry } from "prom-client";
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { createCommitMetrics, registerStateMetrics } from "../../../projector/ops/metrics.ts";
+import { createMonitor } from "../../../projector/ops/monitor.ts";
+import { openApi } from "../../harness/api.ts";
+
+const read = (name: string) =>
+  readFileSync(new URL(`../../../shared/monitoring/${name}`, import.meta.url), "utf8");
+
+interface Dashboard {
+  readonly panels: readonly { readonly targets: readonly { readonly expr: string }[] }[];
+}
+interface Alerts {
+  readonly groups: readonly {
+    readonly rules: readonly {
+      readonly alert: string;
+      readonly expr: string;
+      readonly annotations: object;
+    }[];
+  }[];
+}
+
+const dashboard = (JSON.parse(read("grafana-dashboard.json")) as Dashboard).panels.flatMap(({ targets }) =>
+  targets.map(({ expr }) => expr.replaceAll("$__rate_interval", "5m")),
+);
+const rules = (parse(read("alerts.yaml")) as Alerts).groups.flatMap((group) => group.rules);
+const queries = [...dashboard, ...rules.map(({ expr }) => expr)];
+
+/** The metrics that a query names; an error where Prometheus would not take it. */
+function metricsOf(query: string): string[] {
+  const names: string[] = [];
+  parser.parse(query).iterate({
+    enter({ type, from, to }) {
+      if (type.isError) throw new Error(`not PromQL at ${from}: ${query}`);
+      if (type.name === "VectorSelector") names.push(query.slice(from, to).replace(/[{[].*/s, ""));
+    },
+  });
+  return names;
+}
+
+/** Each metric's labels, by the names that queries can use. */
+async function metricsThere(): Promise<Set<string>> {
+  const registry = new Registry();
+  const monitor = createMonitor({ databaseDir: "/nowhere", publishes: true }, createCommitMetrics(registry));
+  registerStateMetrics(registry, monitor, { group: "g", topicName: (topic) => topic });
+  monitor.stop();
+  const api = openApi();
+  const { body } = await api.server.inject("/metrics");
+  await api.close();
+  const text = `${await registry.metrics()}\n${body}`;
+  const names = new Set<string>();
+  for (const [, name, type] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
+    if (type === "histogram") for (const end of ["_bucket", "_sum", "_count"]) names.add(name + end);
+    else names.add(name as string);
+  }
+  return names;
+}
+
+test("every query is PromQL over metrics that there are", async () => {
+  const there = await metricsThere();
+  const unknown = queries.flatMap(metricsOf).filter((name) => !there.has(name));
+  expect(unknown).toEqual([]);
+});
+
+test("every metric of ours is on the dashboard", async () => {
+  const shown = new Set(dashboard.flatMap(metricsOf).map((name) => name.replace(/_(bucket|count)$/, "")));
+  const ours = [...(await metricsThere())].filter((name) => /^(lead_view|kafka)_/.test(name));
+  const missing = ours
+    .map((name) => name.replace(/_(bucket|sum|count)$/, ""))
+    .filter((name) => !shown.has(name));
+  expect(missing).toEqual([]);
+});
+
+test("every alert says what is wrong and what to do", () => {
+  expect(rules.length).toBeGreaterThan(5);
+  for (const { annotations } of rules) {
+    expect(annotations).toEqual({ summary: expect.any(String), description: expect.any(String) });
+  }
+});
