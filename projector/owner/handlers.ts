@@ -1,6 +1,6 @@
 import { existsSync, renameSync } from "node:fs";
 import { generationFile } from "../../shared/generation.ts";
-import { openReader } from "../../shared/sqlite.ts";
+import { openWriter } from "../../shared/sqlite.ts";
 import { DecodeError } from "../decode/decode-error.ts";
 import { runBuild } from "../rebuild/build-worker.ts";
 import { buildingFile, nextGeneration, removeDatabase, requireGeneration } from "../rebuild/generations.ts";
@@ -194,7 +194,8 @@ function requireNoNewLetters(fresh: string, serving: string): void {
 }
 
 function letterPositions(file: string): string[] {
-  const db = openReader(file);
+  // Not a reader's connection, which would leave a write-ahead log behind in a file that is about to be renamed.
+  const db = openWriter(file, { mustExist: true });
   try {
     const position = `topic || '/' || "partition" || '/' || "offset"`;
     return db

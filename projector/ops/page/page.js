@@ -72,10 +72,7 @@ function showHealth(text, ok) {
 async function showStatus() {
   const status = await ask("status");
   const { partitions, samples, requests, sizes } = status;
-  showHealth(
-    status.ready ? "The projector is running." : `Not ready: ${status.reason}.`,
-    status.ready,
-  );
+  showHealth(status.ready ? "The projector is running." : `Not ready: ${status.reason}.`, status.ready);
   byId("lag").textContent = number(partitions.reduce((sum, { records }) => sum + records, 0));
   byId("lag-seconds").textContent = number(Math.max(0, ...partitions.map(({ seconds }) => seconds)));
   byId("rate").textContent = number(samples.at(-1)?.rate ?? 0);
