@@ -8,6 +8,7 @@ import { DecodeError } from "./decode/decode-error.ts";
 import { refoldLeads } from "./rebuild/refold.ts";
 import { headersToJson } from "./source/headers.ts";
 import { openHistorySource } from "./source/open-source.ts";
+import { NO_TIMESTAMP } from "./source/source.ts";
 import type { StoredDeadLetter } from "./store/dead-letters.ts";
 import { openStore, type Store } from "./store/store.ts";
 
@@ -58,7 +59,7 @@ function lineOf({ id, failedAt, code, reason, record }: StoredDeadLetter): strin
 function show(letter: StoredDeadLetter): void {
   const { key, timestamp, headers, value } = letter.record;
   console.log(lineOf(letter));
-  console.log(`timestamp  ${new Date(timestamp).toISOString()}`);
+  console.log(`timestamp  ${timestamp === NO_TIMESTAMP ? "(none)" : new Date(timestamp).toISOString()}`);
   console.log(`headers    ${JSON.stringify(headersToJson(headers))}`);
   console.log(`key        ${key?.toString("utf8") ?? "(none)"}`);
   console.log(`value      ${value?.toString("utf8") ?? "(tombstone)"}`);

@@ -1,6 +1,7 @@
 import type { Event, EventOf } from "../../shared/events/catalogue.ts";
 import type { checklistEvents } from "../../shared/events/checklist.ts";
-import { arrange, type Fields, isObject } from "./entity.ts";
+import { isObject } from "../../shared/events/exact-json.ts";
+import { arrange, type Fields } from "./entity.ts";
 import { FoldError } from "./fold-error.ts";
 import { type Group, groupShape, type Item, itemShape, type LeadPart } from "./lead-part.ts";
 

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { parseExactly } from "../../shared/events/exact-json.ts";
 import { ProblemError } from "../../shared/http/problem.ts";
 import { limitWrongKeys } from "../../shared/http/wrong-keys.ts";
 import { hashKey } from "../../shared/keys.ts";
@@ -70,13 +71,13 @@ export function opsRoutes(server: FastifyInstance, { monitor, databaseDir, key }
     const view = store().views.get(params.id);
     if (!view) throw new ProblemError(404, "There is no view of such a lead.");
     const { version, body, urlSlots } = view;
-    return { version, view: JSON.parse(viewWithoutUrls(body, urlSlots).toString("utf8")) };
+    return { version, view: parseExactly(viewWithoutUrls(body, urlSlots).toString("utf8")) };
   });
 
   server.get<ById>("/ops/api/leads/:id/events", async ({ params }) => {
     const { ok, output } = await runCli("rebuild/view-cli.ts", [`--lead=${params.id}`, "--events"]);
     if (!ok) throw new ProblemError(503, output);
-    return output === "" ? [] : output.split("\n").map((line) => JSON.parse(line));
+    return output === "" ? [] : output.split("\n").map(parseExactly);
   });
 }
 

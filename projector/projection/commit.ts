@@ -3,6 +3,7 @@ import { assembleView } from "../assemble/assemble.ts";
 import type { AssembledView } from "../assemble/body.ts";
 import { type Identity, identityOf, sameIdentity } from "../fold/identity.ts";
 import type { LeadPart } from "../fold/lead-part.ts";
+import { encodeSeen } from "../fold/seen-events.ts";
 import type { Position } from "../source/source.ts";
 import { pendingLogReader, storedLog } from "../store/action-logs.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
@@ -117,7 +118,13 @@ function writeLeads(store: Store, leads: readonly PendingLead[]): Map<string, Sh
       if (!pending.changed) continue;
       const owner = pending.part.workspaceId === lead.owner;
       const identity = owner ? identityOf(pending.part) : null;
-      const no = store.leads.write(pending.stored?.no, pending.part, owner, identity);
+      const no = store.leads.write(
+        pending.stored?.no,
+        pending.part,
+        owner,
+        identity,
+        encodeSeen(pending.seen),
+      );
       const logs = [...pending.logs.values()].map(storedLog);
       for (const log of logs) store.actionLogs.put(log, no);
       if (!identity) continue;

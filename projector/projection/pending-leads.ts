@@ -1,5 +1,6 @@
 import type { ActionLog } from "../fold/action-log.ts";
 import { emptyPart, type LeadPart } from "../fold/lead-part.ts";
+import { decodeSeen, type Marks } from "../fold/seen-events.ts";
 import type { StoredPart } from "../store/leads.ts";
 import type { Store } from "../store/store.ts";
 
@@ -10,6 +11,8 @@ export interface PendingPart {
   part: LeadPart;
   /** The logs that were folded since. */
   readonly logs: Map<string, ActionLog>;
+  /** By topic, the events that it saw lately (rule: repeats). */
+  readonly seen: Map<string, Marks>;
   changed: boolean;
 }
 
@@ -44,7 +47,14 @@ export function loadLead(store: Store, leadId: string): PendingLead {
   const lead = emptyLead(leadId);
   for (const stored of store.leads.load(leadId)) {
     if (stored.owner) lead.owner = stored.part.workspaceId;
-    lead.parts.set(stored.part.workspaceId, { stored, part: stored.part, logs: new Map(), changed: false });
+    const seen = new Map(decodeSeen(stored.seen));
+    lead.parts.set(stored.part.workspaceId, {
+      stored,
+      part: stored.part,
+      logs: new Map(),
+      seen,
+      changed: false,
+    });
   }
   if (lead.parts.size === 0 && store.leads.isErased(leadId)) lead.erased = "before";
   return lead;
@@ -58,6 +68,7 @@ export function partOf(lead: PendingLead, workspaceId: string): PendingPart {
     stored: undefined,
     part: emptyPart(lead.leadId, workspaceId),
     logs: new Map(),
+    seen: new Map(),
     changed: false,
   };
   lead.parts.set(workspaceId, part);
@@ -69,7 +80,13 @@ export function refoldedLead(store: Store, leadId: string): PendingLead {
   const stored = loadLead(store, leadId);
   const parts = [...stored.parts].map(([workspaceId, part]): [string, PendingPart] => [
     workspaceId,
-    { stored: part.stored, part: emptyPart(leadId, workspaceId), logs: new Map(), changed: false },
+    {
+      stored: part.stored,
+      part: emptyPart(leadId, workspaceId),
+      logs: new Map(),
+      seen: new Map(),
+      changed: false,
+    },
   ]);
   return { ...stored, owner: null, parts: new Map(parts), replaces: true };
 }

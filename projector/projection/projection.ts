@@ -104,10 +104,9 @@ export function createProjection(
         decoded = decode(record);
         const lead = leads.get(decoded.leadId) ?? loadLead(store, decoded.leadId);
         leads.set(decoded.leadId, lead);
-        const dropped = lead.dropped;
-        applyDecoded(lead, decoded, store.actionLogs.get);
-        lead.traceparent = step?.traceparent ?? null;
-        tally.add(decoded, lead.dropped > dropped ? "dropped" : "folded");
+        const outcome = applyDecoded(lead, decoded, store.actionLogs.get);
+        if (outcome === "folded") lead.traceparent = step?.traceparent ?? null;
+        tally.add(decoded, outcome);
       } catch (cause) {
         if (isDatabaseTrouble(cause)) {
           step?.end("database");

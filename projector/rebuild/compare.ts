@@ -1,3 +1,4 @@
+import { isObject } from "../../shared/events/exact-json.ts";
 import type { Connection } from "../../shared/sqlite.ts";
 
 /** A lead whose view is not the same in two generations. */
@@ -124,7 +125,7 @@ export function diffLines(mine: unknown, theirs: unknown, path = "", most = 10):
   if (JSON.stringify(mine) === JSON.stringify(theirs)) return [];
   const both = [mine, theirs];
   if (
-    both.every((value) => typeof value === "object" && value !== null) &&
+    both.every((value) => isObject(value) || Array.isArray(value)) &&
     Array.isArray(mine) === Array.isArray(theirs)
   ) {
     const [a, b] = both as [Record<string, unknown>, Record<string, unknown>];

@@ -2,6 +2,7 @@
 // Exit codes: 0 done, 1 failed, 2 wrong usage, 3 another rebuild is running, 4 the check found differences.
 import { parseArgs } from "node:util";
 import { type Config, readConfig } from "../../shared/config.ts";
+import { parseJson } from "../../shared/events/exact-json.ts";
 import { generationFile, viewFile } from "../../shared/generation.ts";
 import { createLog } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
@@ -131,7 +132,7 @@ async function compareAtRest(
   for (const { leadId, kind, mine, theirs } of found.first) {
     console.log(`${leadId}: ${kind}`);
     if (mine === null || theirs === null) continue;
-    for (const line of diffLines(JSON.parse(mine), JSON.parse(theirs))) console.log(`  ${line}`);
+    for (const line of diffLines(parseJson(mine), parseJson(theirs))) console.log(`  ${line}`);
   }
   const views = fresh.db.prepare<[], number>("SELECT count(*) FROM lead_view").pluck().get();
   console.log(`${views} views from a fresh fold, ${found.count} differ from the serving ones`);

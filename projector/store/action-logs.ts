@@ -1,3 +1,4 @@
+import { parseJson } from "../../shared/events/exact-json.ts";
 import type { Connection } from "../../shared/sqlite.ts";
 import { type ActionLogReader, RECENT_LOGS, type RenderedLog, renderLog } from "../assemble/action-logs.ts";
 import { roleOf, toolRole } from "../assemble/log-role.ts";
@@ -66,7 +67,7 @@ export function createActionLogs(db: Connection) {
   return {
     get(leadNo: number, id: string): ActionLog | undefined {
       const row = get.get(leadNo, id);
-      return row && (JSON.parse(row.log) as ActionLog);
+      return row && (parseJson(row.log) as ActionLog);
     },
     put({ id, createdAt, role, order, hasDocuments, text }: StoredLog, leadNo: number): void {
       put.run(leadNo, id, createdAt, role, order, hasDocuments, text);

@@ -9,6 +9,8 @@ export interface StoredPart {
   /** Null on a part that is not the owner's. */
   readonly identity: Identity | null;
   readonly part: LeadPart;
+  /** The events that it saw lately, as `encodeSeen` wrote them. */
+  readonly seen: Buffer | null;
 }
 
 interface LeadRow {
@@ -22,21 +24,22 @@ interface LeadRow {
   readonly matchable: number;
   readonly card: string | null;
   readonly state: string;
+  readonly seen: Buffer | null;
 }
 
 const COLUMNS = `no, lead_id AS leadId, workspace_id AS workspaceId, owner, email_key AS emailKey,
-  phone_key AS phoneKey, created_at AS createdAt, matchable, card, state`;
+  phone_key AS phoneKey, created_at AS createdAt, matchable, card, state, seen`;
 
 /** The state of leads, one row for each workspace that spoke of one. */
 export function createLeads(db: Connection) {
   const load = db.prepare<[string], LeadRow>(`SELECT ${COLUMNS} FROM lead WHERE lead_id = ?`);
   const insert = db.prepare(
-    `INSERT INTO lead (lead_id, workspace_id, owner, email_key, phone_key, created_at, matchable, card, state)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO lead (lead_id, workspace_id, owner, email_key, phone_key, created_at, matchable, card, state, seen)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const update = db.prepare(
-    `UPDATE lead SET owner = ?, email_key = ?, phone_key = ?, created_at = ?, matchable = ?, card = ?, state = ?
-     WHERE no = ?`,
+    `UPDATE lead SET owner = ?, email_key = ?, phone_key = ?, created_at = ?, matchable = ?, card = ?, state = ?,
+       seen = ? WHERE no = ?`,
   );
   const remove = db.prepare<[string]>("DELETE FROM lead WHERE lead_id = ?");
   const removePart = db.prepare<[number]>("DELETE FROM lead WHERE no = ?");
@@ -59,7 +62,13 @@ export function createLeads(db: Connection) {
     load: (leadId: string): StoredPart[] => load.all(leadId).map(storedPart),
     isErased: (leadId: string): boolean => wasErased.get(leadId) !== undefined,
     /** Writes a part and returns its row's number. */
-    write(no: number | undefined, part: LeadPart, owner: boolean, identity: Identity | null): number {
+    write(
+      no: number | undefined,
+      part: LeadPart,
+      owner: boolean,
+      identity: Identity | null,
+      seen: Buffer | null,
+    ): number {
       const { emailKey = null, phoneKey = null, createdAt = null, card = null } = identity ?? {};
       const values = [
         owner ? 1 : 0,
@@ -69,6 +78,7 @@ export function createLeads(db: Connection) {
         identity?.matchable ? 1 : 0,
         card,
         encodePart(part),
+        seen,
       ];
       if (no === undefined)
         return Number(insert.run(part.leadId, part.workspaceId, ...values).lastInsertRowid);
@@ -93,5 +103,6 @@ function storedPart(row: LeadRow): StoredPart {
   const { no, leadId, workspaceId, emailKey, phoneKey, createdAt, card } = row;
   const identity =
     card === null ? null : { emailKey, phoneKey, createdAt, matchable: row.matchable === 1, card };
-  return { no, owner: row.owner === 1, identity, part: decodePart(leadId, workspaceId, row.state) };
+  const part = decodePart(leadId, workspaceId, row.state);
+  return { no, owner: row.owner === 1, identity, part, seen: row.seen };
 }

@@ -17,4 +17,4 @@ export const SELECT_LEAD_VIEW =
   "SELECT workspace_id AS workspaceId, version, body, url_slots AS urlSlots FROM lead_view WHERE lead_id = ?";
 
 /** The schema version of the view database that this program reads and writes (SQLite's user_version). */
-export const DATABASE_VERSION = 3;
+export const DATABASE_VERSION = 4;

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { KafkaMessage } from "kafkajs";
-import { type Headers, LATEST_MS, type Position, type SourceRecord } from "../source.ts";
+import { LATEST_MS, type Position, type SourceRecord } from "../source.ts";
+import { headersOfMessage } from "./kafka-headers.ts";
 
 /** The source's note in a position: the last folded record's offset, and its hash, to know the topic again by. */
 interface Cursor {
@@ -15,9 +16,9 @@ export function recordOfMessage(topic: string, partition: number, message: Kafka
     partition,
     offset: Number(message.offset),
     key: message.key,
-    // A producer may set any 64-bit number.
+    // A producer may set any 64-bit number, or none, which Kafka writes as NO_TIMESTAMP.
     timestamp: Math.max(-LATEST_MS, Math.min(LATEST_MS, Number(message.timestamp))),
-    headers: (message.headers ?? {}) as Headers,
+    headers: headersOfMessage(message.headers),
     value: message.value,
   };
 }
