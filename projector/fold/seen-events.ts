@@ -14,7 +14,7 @@ const WIDTH = 8;
 export type Marks = string;
 
 /** Of a lead's part, by topic. */
-export type SeenEvents = ReadonlyMap<string, Marks>;
+export type SeenEvents = Map<string, Marks>;
 
 /** What is remembered of an event: 64 bits of its key's hash. */
 export const markOf = (eventKey: string): string => hash("sha256", eventKey, "binary").slice(0, WIDTH);
