@@ -1,5 +1,5 @@
 import { type Event, TOPICS, topicOf } from "../../shared/events/catalogue.ts";
-import { fitsDouble, isObject, isRaw, parseExactly, plain } from "../../shared/events/exact-json.ts";
+import { isObject, isRaw, parseExactly, plain } from "../../shared/events/exact-json.ts";
 import type { SourceRecord } from "../source/source.ts";
 import {
   binaryEnvelope,
@@ -130,12 +130,10 @@ function envelopeOf(
 
 function eventOf({ value, exact }: Envelope, upcasters: Upcasters): Event {
   const envelope = value as Readonly<Record<string, unknown>>;
-  const { schemaVersion } = envelope;
-  const counted = isRaw(schemaVersion) && fitsDouble(schemaVersion) ? plain(schemaVersion) : undefined;
-  return validateEvent(
-    upcast(counted === undefined ? envelope : { ...envelope, schemaVersion: counted }, upcasters),
-    exact,
-  );
+  const counted = isRaw(envelope.schemaVersion)
+    ? { ...envelope, schemaVersion: plain(envelope.schemaVersion) }
+    : envelope;
+  return validateEvent(upcast(counted, upcasters), exact);
 }
 
 function bodyOf(value: CheckedJson | null): CheckedJson {
