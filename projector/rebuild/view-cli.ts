@@ -4,13 +4,12 @@
 import { parseArgs } from "node:util";
 import { readConfig } from "../../shared/config.ts";
 import { parseExactly, parseJson } from "../../shared/events/exact-json.ts";
-import { viewFile } from "../../shared/generation.ts";
 import { createLog } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
 import { normalizeTime } from "../decode/times.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import type { Position, Source } from "../source/source.ts";
-import { openStore } from "../store/store.ts";
+import { openStoreToRead } from "../store/store.ts";
 import { foldHistory, leadHistory, type RecordOutcome } from "./lead-history.ts";
 import { type Moment, viewAt } from "./time-travel.ts";
 
@@ -26,7 +25,7 @@ if (!values.lead || (!moment && !values.events)) {
   console.error(USAGE);
   process.exitCode = 2;
 } else {
-  const store = openStore(viewFile(config));
+  const store = openStoreToRead(config);
   try {
     const source = openHistorySource(config, createLog("projector", "warn"));
     const upTo = store.positions.all();
@@ -59,6 +58,10 @@ async function printView(
 
 async function printEvents(source: Source, upTo: readonly Position[], leadId: string): Promise<number> {
   const told = await leadHistory(source, createDecoder(config), upTo, leadId);
+  if (told.length === 0) {
+    console.error(`the log has no record of lead ${leadId}`);
+    return 1;
+  }
   const { outcomes } = foldHistory(leadId, told);
   const lines = told.map(({ record, time }, index) => ({
     record,

@@ -32,9 +32,10 @@ interface FileLogOptions {
 export function createFileLog(folder: string, { log }: FileLogOptions = {}): Source {
   const look = createFolderLook(folder, ({ path, reason }) => log?.warn({ path }, reason));
   let files: ReadonlyMap<string, PartitionFile> = new Map();
+  let isRead = false;
   return {
     ends: () => [...files.values()].map((file) => file.end()),
-    trouble: () => undefined,
+    trouble: () => (isRead ? undefined : "the event log is not read yet"),
     run: (sink, signal) => readAll(sink, signal, true),
     readToEnd: (sink, signal) => readAll(sink, signal, false),
   };
@@ -47,6 +48,7 @@ export function createFileLog(folder: string, { log }: FileLogOptions = {}): Sou
     try {
       for (let more = false; !signal.aborted; ) {
         openNewFiles(look, positions, open);
+        isRead = true;
         // A batch that promised more is always followed by one, be it empty: what it left uncommitted waits for it.
         const batch: Batch | undefined = readBatch(open) ?? (more ? NOTHING_MORE : undefined);
         more = batch?.more ?? false;

@@ -58,7 +58,10 @@ test("a topic remembers its lead's last 128 events, and no more", () => {
 });
 
 test("events of other topics, other leads and other workspaces are no repeats", () => {
-  const { topic, key, value } = createSpeaker("other").say({ event: "lead.updated", data: { firstName: "Ann" } });
+  const { topic, key, value } = createSpeaker("other").say({
+    event: "lead.updated",
+    data: { firstName: "Ann" },
+  });
   const envelope = JSON.parse(String(value));
   const as = (changes: object, more: Partial<SourceRecord> = {}) =>
     speaker.record(more.topic ?? topic, {
