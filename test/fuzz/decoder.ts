@@ -1,7 +1,7 @@
 import { createDecoder } from "../../projector/decode/decode.ts";
 import { DecodeError } from "../../projector/decode/decode-error.ts";
 import { createProjection } from "../../projector/projection/projection.ts";
-import type { SourceRecord } from "../../projector/source/source.ts";
+import type { Batch, Source, SourceRecord } from "../../projector/source/source.ts";
 import { openStore, type Store } from "../../projector/store/store.ts";
 import { createRandom } from "../generate/random.ts";
 import { checkProbes } from "./probe.ts";
@@ -75,6 +75,16 @@ export function createFindings(store: Store) {
     }
   };
 
+  const fold = (record: SourceRecord): void =>
+    guarded(record, () => {
+      try {
+        decode(record);
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error;
+      }
+      projection.fold(record);
+    });
+
   const guarded = (record: SourceRecord | undefined, work: () => void) => {
     try {
       work();
@@ -85,17 +95,23 @@ export function createFindings(store: Store) {
   };
 
   return {
-    fold(record: SourceRecord): void {
-      guarded(record, () => {
-        try {
-          decode(record);
-        } catch (error) {
-          if (!(error instanceof DecodeError)) throw error;
-        }
-        projection.fold(record);
-      });
-    },
+    fold,
     commit: (): void => guarded(undefined, commit),
+    /** Folds all that a source has. @returns how many records that is */
+    async read(source: Source): Promise<number> {
+      let read = 0;
+      const handle = async ({ records, positions }: Batch) => {
+        for (const record of records) fold(record);
+        projection.advance(positions);
+        guarded(undefined, commit);
+        read += records.length;
+      };
+      await source.readToEnd(
+        { positions: () => projection.positions(), handle },
+        new AbortController().signal,
+      );
+      return read;
+    },
     found: () => ({ outcomes, crashes, probes, altered }),
   };
 }
