@@ -7,11 +7,11 @@ import { type Group, groupShape, type Item, itemShape, type LeadPart } from "./l
 
 export type ChecklistEvent = EventOf<keyof typeof checklistEvents>;
 
-/** Where items stand that belong to no group: last, and only while there are any (design.md section 3). */
+/** Where items stand that belong to no group: last, and only while there are any. */
 const OTHER_GROUP = { id: "other", name: "Other", conditions: null } as const;
 
 /**
- * Folds one event of `omni.checklist` (design.md section 3). Groups and items stay in the order in which they came.
+ * Folds one event of `omni.checklist`. Groups and items stay in the order in which they came.
  * @throws FoldError unknown_entity for a patch of what is not there, duplicate_entity for a checklist with an id twice
  */
 export function foldChecklist(part: LeadPart, event: ChecklistEvent): LeadPart {
