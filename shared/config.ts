@@ -181,5 +181,5 @@ function s3Config(settings: (typeof Environment)["Type"]): S3Config | undefined 
   };
 }
 
-/** The file of the API keys: beside the views, since a rebuild replaces those (design.md section 7). */
+/** The file of the API keys: beside the views, since a rebuild replaces those. */
 export const keysFile = (config: Pick<Config, "databaseDir">) => join(config.databaseDir, "keys.sqlite");

@@ -1,4 +1,4 @@
-/** An answer that is an error: RFC 9457 problem details (design.md section 7). */
+/** An answer that is an error: RFC 9457 problem details. */
 export interface Problem {
   readonly type: "about:blank";
   readonly title: string;
