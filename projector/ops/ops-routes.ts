@@ -1,7 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 import { ProblemError } from "../../shared/http/problem.ts";
-import { limitWrongKeys } from "../../shared/http/wrong-keys.ts";
+import { createWrongKeyCount, wrongKeyProblem } from "../../shared/http/wrong-keys.ts";
 import { hashKey } from "../../shared/keys.ts";
 import { viewWithoutUrls } from "../../shared/view/change.ts";
 import { listGenerations } from "../rebuild/generations.ts";
@@ -27,13 +27,11 @@ interface ById {
 /** What the operator's page asks for, below /ops/api; each needs the page's key in `x-ops-key`. */
 export function opsRoutes(server: FastifyInstance, { monitor, databaseDir, key }: OpsParts): void {
   const expected = hashKey(key);
-  limitWrongKeys(server);
-  server.addHook("onRequest", (request: FastifyRequest, _reply, done) => {
-    const given = request.headers["x-ops-key"];
-    const right = typeof given === "string" && timingSafeEqual(hashKey(given), expected);
-    done(
-      right ? undefined : (new ProblemError(401, "Send the page's key in the x-ops-key header.") as never),
-    );
+  const countWrongKey = createWrongKeyCount();
+  server.addHook("onRequest", async ({ headers, ip }) => {
+    const given = headers["x-ops-key"];
+    if (typeof given === "string" && timingSafeEqual(hashKey(given), expected)) return;
+    throw await wrongKeyProblem(countWrongKey, ip, "Send the page's key in the x-ops-key header.");
   });
 
   const store = (): Store => {

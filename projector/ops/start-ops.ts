@@ -18,7 +18,7 @@ export interface Ops {
  * @throws Error where a port that was asked for can't be had
  */
 export async function startOps(config: Config, log: Logger): Promise<Ops> {
-  const { databaseDir, kafka } = config;
+  const { databaseDir, kafka, httpTimeouts: timeouts } = config;
   const registry = new Registry();
   const monitor = createMonitor(
     { databaseDir, publishes: kafka !== undefined },
@@ -26,7 +26,7 @@ export async function startOps(config: Config, log: Logger): Promise<Ops> {
   );
   registerStateMetrics(registry, monitor, logNames(config));
   const key = opsKey(config);
-  const server = await createOpsServer({ monitor, registry, databaseDir, key, log });
+  const server = await createOpsServer({ monitor, registry, databaseDir, key, log, timeouts });
   await listen(server, config, log, key !== undefined);
   return {
     monitor,
