@@ -48,7 +48,7 @@ export function createChangeFeed(views: Views): ChangeFeed {
     for (;;) {
       const rows = readOrNothing(() => (views.lastChange() > last ? views.changes(last, AT_ONCE) : []));
       for (const row of rows) {
-        last = row.seq;
+        last = row.number;
         dispatch(row);
       }
       if (rows.length < AT_ONCE) return;
@@ -59,9 +59,9 @@ export function createChangeFeed(views: Views): ChangeFeed {
     let frame: Buffer | undefined;
     for (const place of [`lead ${row.leadId}`, `workspace ${row.workspaceId}`]) {
       for (const subscriber of readers.get(place) ?? []) {
-        if (row.seq <= subscriber.cursor || !concerns(subscriber, row)) continue;
-        subscriber.cursor = row.seq;
-        frame ??= frameOf(row, row.seq - 1);
+        if (row.number <= subscriber.cursor || !concerns(subscriber, row)) continue;
+        subscriber.cursor = row.number;
+        frame ??= frameOf(row, row.number - 1);
         send(subscriber, frame);
       }
     }
@@ -106,7 +106,7 @@ export function createChangeFeed(views: Views): ChangeFeed {
       for (const row of rows) {
         if (concerns(subscriber, row)) subscriber.response.write(frameOf(row, subscriber.cursor));
       }
-      subscriber.cursor = rows.at(-1)?.seq ?? subscriber.cursor;
+      subscriber.cursor = rows.at(-1)?.number ?? subscriber.cursor;
       if (rows.length < PAGE) return;
       if (subscriber.response.writableNeedDrain) await drained(subscriber.response);
       if (subscriber.response.destroyed) return;
@@ -172,15 +172,20 @@ function concerns({ workspaceId, leadId, status, sections, cursor }: Subscriber,
 
 /** One event: the view as it is now, without URLs; or that it is gone. */
 function frameOf(row: ChangeRow, after: number): Buffer {
-  const { seq, leadId, version, status, body, urlSlots } = row;
+  const { number, leadId, status, body, urlSlots } = row;
   if (status === null || body === null) {
     return Buffer.from(
-      `id: ${seq}\nevent: lead_view.erased\ndata: ${JSON.stringify({ leadId, version })}\n\n`,
+      `id: ${number}\nevent: lead_view.erased\ndata: ${JSON.stringify({ leadId, version: number })}\n\n`,
     );
   }
-  const head = JSON.stringify({ leadId, version, status, changed: changedSections(row, after) }).slice(0, -1);
+  const head = JSON.stringify({
+    leadId,
+    version: number,
+    status,
+    changed: changedSections(row, after),
+  }).slice(0, -1);
   return Buffer.concat([
-    Buffer.from(`id: ${seq}\nevent: lead_view.changed\ndata: ${head},"view":`),
+    Buffer.from(`id: ${number}\nevent: lead_view.changed\ndata: ${head},"view":`),
     viewWithoutUrls(body, urlSlots),
     END,
   ]);

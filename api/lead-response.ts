@@ -1,7 +1,7 @@
 import { bodyWithUrls } from "./body.ts";
 import { compress, ENCODINGS, type Encoding, encodingFor } from "./compress.ts";
 import type { Presigner } from "./presign.ts";
-import type { HeldRow, Views } from "./views.ts";
+import type { HeldRow } from "./views.ts";
 
 /** The status and headers of an answer, and its body; null where there is none to send. */
 export interface LeadResponse {
@@ -24,7 +24,7 @@ export type Respond = (row: HeldRow, wanted: Wanted) => LeadResponse | Promise<L
  * 304 where the client has them (design.md sections 5 and 7). What took work to make stays with a row that is still in
  * memory, within the time bucket of its URLs.
  */
-export function createResponder(views: Views, presigner: Presigner): Respond {
+export function createResponder(presigner: Presigner): Respond {
   const answersOf = (row: HeldRow, bucket: number, tag: string): Answers => {
     if (row.answers?.bucket === bucket) return row.answers;
     const { urlSlots, body } = row;
@@ -36,9 +36,9 @@ export function createResponder(views: Views, presigner: Presigner): Respond {
     return row.answers;
   };
   return (row, { ifNoneMatch, acceptEncoding }) => {
-    const { urlSlots, version, body } = row;
+    const { urlSlots, number, body } = row;
     const bucket = urlSlots === null ? 0 : presigner.bucket();
-    const tag = `${views.epoch()}-${version}${urlSlots === null ? "" : `-${bucket.toString(36)}`}`;
+    const tag = `${number}${urlSlots === null ? "" : `-${bucket.toString(36)}`}`;
     const encoding = acceptEncoding === undefined ? undefined : encodingFor(acceptEncoding, body.length);
     if (ifNoneMatch !== undefined && matches(ifNoneMatch, tag)) return notModified(tag, encoding);
     // Measured: for the plain answer, looking up what was made before costs more than making it.

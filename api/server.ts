@@ -43,7 +43,7 @@ const MOST_BODY_BYTES = 1_024;
 /** The HTTP server, not listening yet. */
 export function createServer({ views, keys, presigner, log, ratePerMinute }: ServerParts): LeadServer {
   let draining = false;
-  const respond = createResponder(views, presigner);
+  const respond = createResponder(presigner);
   const fastLane = createFastLane(views, keys, respond);
   const server = Fastify({
     serverFactory: (handler) =>

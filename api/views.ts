@@ -1,7 +1,12 @@
 import { LRUCache } from "lru-cache";
 import { followServing, viewFile } from "../shared/generation.ts";
 import { type Connection, openReader } from "../shared/sqlite.ts";
-import { type ChangeRow, SELECT_CHANGES, SELECT_WORKSPACE_CHANGES } from "../shared/view/change.ts";
+import {
+  type ChangeRow,
+  SELECT_CHANGES,
+  SELECT_LAST_NUMBER,
+  SELECT_WORKSPACE_CHANGES,
+} from "../shared/view/change.ts";
 import { DATABASE_VERSION, type LeadViewRow, SELECT_LEAD_VIEW } from "../shared/view/row.ts";
 import type { Answers } from "./lead-response.ts";
 
@@ -12,6 +17,7 @@ export class ViewsUnavailable extends Error {
 
 /** A row as this process holds it. */
 export interface HeldRow extends LeadViewRow {
+  readonly body: Buffer;
   /** What was made of it; undefined = nothing yet. */
   answers: Answers | undefined;
   /** SQLite's number of the commit that it was last seen to be current as of. */
@@ -22,8 +28,8 @@ export interface HeldRow extends LeadViewRow {
 export interface Views {
   /** One lead's row as it is now, by one read. @throws ViewsUnavailable */
   read(leadId: string): HeldRow | undefined;
-  /** Drawn once per database file; part of every ETag. @throws ViewsUnavailable */
-  epoch(): string;
+  /** @throws ViewsUnavailable where no views can be read */
+  require(): void;
   /** The number of the latest change of any lead. @throws ViewsUnavailable */
   lastChange(): number;
   /** Changes behind a number, in order, at most so many; of one workspace, or of all. @throws ViewsUnavailable */
@@ -59,7 +65,7 @@ export function openViews(databaseDir: string, cacheBytes: number): Views {
   });
   return {
     read: (leadId) => opened().read(leadId),
-    epoch: () => opened().epoch,
+    require: () => void opened(),
     lastChange: () => opened().lastChange.get() as number,
     changes: (after, most, workspaceId) =>
       workspaceId === undefined
@@ -81,16 +87,11 @@ function openChecked(file: string, cacheBytes: number) {
     if (version !== DATABASE_VERSION) {
       throw new Error(`schema version ${version}; this program reads ${DATABASE_VERSION}`);
     }
-    const epoch = db
-      .prepare<[], string>("SELECT value FROM meta WHERE name = 'epoch'")
-      .pluck()
-      .get() as string;
     const reader = createRowReader(db, cacheBytes);
     const positions = db.prepare<[], FoldedPosition>(
       'SELECT topic, "partition", next_offset AS nextOffset FROM position',
     );
     return {
-      epoch,
       ...reader,
       // Who has seen how far the events are folded reads no view from before.
       positions() {
@@ -98,7 +99,7 @@ function openChecked(file: string, cacheBytes: number) {
         reader.refresh();
         return all;
       },
-      lastChange: db.prepare<[], number>("SELECT coalesce(max(seq), 0) FROM change").pluck(),
+      lastChange: db.prepare<[], number>(SELECT_LAST_NUMBER).pluck(),
       changes: db.prepare<[number, number], ChangeRow>(SELECT_CHANGES),
       workspaceChanges: db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES),
     };
@@ -114,7 +115,7 @@ function openChecked(file: string, cacheBytes: number) {
  * Measured, copying a body out of the database costs more than all else that a read does.
  */
 function createRowReader(db: Connection, cacheBytes: number) {
-  const versionOf = db.prepare<[string], number>("SELECT version FROM lead_view WHERE lead_id = ?").pluck();
+  const versionOf = db.prepare<[string], number>("SELECT number FROM lead_view WHERE lead_id = ?").pluck();
   const select = db.prepare<[string], LeadViewRow>(SELECT_LEAD_VIEW);
   const commits = db.prepare<[], number>("PRAGMA data_version").pluck();
   const cache = new LRUCache<string, HeldRow>({
@@ -137,13 +138,13 @@ function createRowReader(db: Connection, cacheBytes: number) {
       if (known?.asOf === asOf) return known;
       const version = versionOf.get(leadId);
       if (version === undefined) return undefined;
-      if (known?.version === version) {
+      if (known?.number === version) {
         known.asOf = asOf;
         return known;
       }
       const row = select.get(leadId);
-      if (row === undefined) return undefined;
-      const held = { ...row, answers: undefined, asOf };
+      if (row === undefined || row.body === null) return undefined;
+      const held = { ...row, body: row.body, answers: undefined, asOf };
       cache.set(leadId, held);
       return held;
     },

@@ -7,7 +7,7 @@ export function healthRoutes(server: FastifyInstance, views: Views, isDraining: 
   server.get("/health/live", () => ({ status: "live" }));
   server.get("/health/ready", () => {
     if (isDraining()) throw new ProblemError(503, "This process is stopping.");
-    views.epoch();
+    views.require();
     return { status: "ready" };
   });
 }

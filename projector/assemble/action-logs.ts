@@ -7,6 +7,8 @@ import { namesBefore, writeDocumentFacts } from "./documents.ts";
 
 /** The view lists this many of the most recent logs (seed: "up to 100"). */
 export const RECENT_LOGS = 100;
+/** An action lists this many of its tool calls, the newest (rule: cost). */
+export const MOST_TOOL_CALLS = 100;
 
 /** A stored log: its finished JSON text, and whether its messages name documents that are still to be resolved. */
 export interface RenderedLog {
@@ -22,7 +24,7 @@ export interface ActionLogReader {
   lastAction(): RenderedLog | undefined;
   nextFollowUp(): RenderedLog | undefined;
   nextDraft(): RenderedLog | undefined;
-  /** The TOOL_CALL logs below any of these logs, oldest first by createdAt, then id. */
+  /** The `MOST_TOOL_CALLS` newest TOOL_CALL logs below any of these logs, oldest first by createdAt, then id. */
   toolCalls(parentActionIds: readonly string[]): readonly RenderedLog[];
 }
 

@@ -3,6 +3,8 @@ import type { LeadPart } from "./lead-part.ts";
 
 /** What other leads see of a lead, and what it is matched by (design.md section 6, matchingLeads). */
 export interface Identity {
+  /** What the platform's customer calls the lead; null where it was not given. */
+  readonly externalLeadId: string | null;
   /** Null where the lead has no e-mail address. */
   readonly emailKey: string | null;
   /** Null where the lead has no phone number. */
@@ -20,7 +22,9 @@ export function identityOf({ leadId, createdBy, record }: LeadPart): Identity | 
   const { firstName = null, lastName = null, businessName = null, email = null } = record;
   const { phoneNumber = null, createdAt = null } = record;
   const card = { id: leadId, firstName, lastName, businessName, email, phoneNumber, createdAt };
+  const { externalLeadId = null } = record;
   return {
+    externalLeadId: externalLeadId as string | null,
     emailKey: emailKey(email),
     phoneKey: phoneKey(phoneNumber),
     createdAt: createdAt as string | null,
@@ -33,6 +37,7 @@ export const sameIdentity = (a: Identity | null, b: Identity | null): boolean =>
   a === b ||
   (a !== null &&
     b !== null &&
+    a.externalLeadId === b.externalLeadId &&
     a.emailKey === b.emailKey &&
     a.phoneKey === b.phoneKey &&
     a.matchable === b.matchable &&

@@ -91,7 +91,7 @@ export function createMonitor(
       const { store, endpoints } = subject;
       const webhooks = endpoints
         .all()
-        .reduce((sum, { workspaceId, seq }) => sum + store.changes.waitingOf(workspaceId, seq), 0);
+        .reduce((sum, { workspaceId, seq }) => sum + store.views.waitingOf(workspaceId, seq), 0);
       const topics: Outbox[] = [
         { relay: "kafka", waiting: waitingViews(store) },
         { relay: "dead_letter_topic", waiting: store.deadLetters.waiting() },

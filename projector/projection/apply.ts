@@ -7,6 +7,7 @@ import { foldPart, isActionLogEvent } from "../fold/fold.ts";
 import { FoldError } from "../fold/fold-error.ts";
 import type { SourceRecord } from "../source/source.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
+import { namedLead } from "./named-lead.ts";
 import { type PendingLead, type PendingPart, partOf } from "./pending-leads.ts";
 
 /** Finds a log that was folded before the pending ones. */
@@ -47,20 +48,18 @@ function applyEvents(lead: PendingLead, events: readonly Event[], findLog: FindL
 
 function logOf(
   lead: PendingLead,
-  { stored, logs }: PendingPart,
+  { no, logs }: PendingPart,
   id: string,
   findLog: FindLog,
 ): ActionLog | undefined {
-  return logs.get(id) ?? (stored && !lead.replaces ? findLog(stored.no, id) : undefined);
+  return logs.get(id) ?? (no !== undefined && !lead.replaces ? findLog(no, id) : undefined);
 }
-
-/** True for a trouble that is not the record's: it stops the batch and never becomes a dead letter (section 4). */
-export const isDatabaseTrouble = (error: unknown): boolean => (error as Error | null)?.name === "SqliteError";
 
 /** @param decoded what the record says, where it could be decoded */
 export function deadLetterOf(record: SourceRecord, decoded: Decoded | undefined, error: unknown): DeadLetter {
   const eventId = decoded && "events" in decoded ? plainId(decoded.events[0]?.id) : undefined;
-  const letter = { record, ...(eventId === undefined ? {} : { eventId }) };
+  const leadId = decoded?.leadId ?? namedLead(record);
+  const letter = { record, leadId, ...(eventId === undefined ? {} : { eventId }) };
   if (error instanceof DecodeError || error instanceof FoldError) {
     return { ...letter, code: error.code, reason: error.message };
   }

@@ -2,34 +2,33 @@ import type { ActionLogReader } from "../assemble/action-logs.ts";
 import { assembleView } from "../assemble/assemble.ts";
 import type { AssembledView } from "../assemble/body.ts";
 import { type Identity, identityOf, sameIdentity } from "../fold/identity.ts";
-import type { LeadPart } from "../fold/lead-part.ts";
+import { encodePart, type LeadPart } from "../fold/lead-part.ts";
 import type { Position } from "../source/source.ts";
-import { pendingLogReader, storedLog } from "../store/action-logs.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
-import { type IdentityKey, keysOf } from "../store/matching.ts";
+import type { NextNumber } from "../store/numbers.ts";
 import type { Store } from "../store/store.ts";
-import type { PendingLead } from "./pending-leads.ts";
+import { logRowOf, pendingLogReader, storedLogReader } from "./log-reader.ts";
+import { type IdentityKey, identityRow, keysOf, matchingLeads, memberIds } from "./matching.ts";
+import { loadLead, type PendingLead } from "./pending-leads.ts";
+import { buryView, writeView } from "./write-view.ts";
 
 /** All that one transaction makes durable. */
 export interface Pending {
-  /** The turn that the state was read at. */
-  readonly turn: number;
   readonly leads: readonly PendingLead[];
   /** False in a bulk load, which assembles every view once at its end. */
   readonly assemble: boolean;
   readonly deadLetters: readonly DeadLetter[];
   readonly failedAt: Date;
-  readonly positions: readonly { readonly position: Position; readonly from: number | undefined }[];
+  readonly positions: readonly Position[];
+  /** The generations that are kept beside this one: an erase is a duty in each (rule: erase everywhere). */
+  readonly keptGenerations: readonly number[];
 }
 
 /** A lead's shown part. */
 interface Shown {
   readonly part: LeadPart;
   readonly identity: Identity;
-  /** True where the lead can't have a view yet. */
-  readonly isFirst: boolean;
   readonly logs: ActionLogReader;
-  /** The trace of the event that changed it; null where that was another lead's, or came with none. */
   readonly traceparent: string | null;
 }
 
@@ -39,131 +38,158 @@ export interface Assembly {
   readonly milliseconds: number;
 }
 
-/**
- * Writes the state, assembles each view that it changes once, and moves the positions, in one transaction
- * (design.md sections 4 and 5).
- */
+/** Writes the state, assembles each view that it changes once, and moves the positions, in one transaction. */
 export function commitPending(store: Store, pending: Pending): Assembly {
-  let assembly: Assembly = { views: 0, milliseconds: 0 };
-  store.transaction(() => {
-    // First of all: a process that was fenced has not written anything when it finds out.
-    store.positions.takeTurn(pending.turn);
-    for (const { position, from } of pending.positions) store.positions.move(position, from);
-    if (pending.assemble) assembly = writeAndAssemble(store, pending.leads);
-    else writeLeads(store, pending.leads);
-    for (const letter of pending.deadLetters) {
-      // What is no event, but carries an erased lead's key, is forgotten as the lead is.
-      const key = letter.record.key?.toString("utf8");
-      if (key !== undefined && store.leads.isErased(key)) store.leads.countDropped(key, 1);
-      else store.deadLetters.add(letter, pending.failedAt);
+  return store.transaction((next) => {
+    const { leads, keptGenerations } = pending;
+    for (const position of pending.positions) store.positions.put(position);
+    const keys = changedIdentities(leads);
+    const dirty = new Set(pending.assemble ? keys.flatMap((key) => memberIds(store, key)) : []);
+    const shown = new Map<string, Shown>();
+    for (const lead of leads) {
+      const written = writeLead(store, next, lead, keptGenerations);
+      if (written) shown.set(lead.leadId, written);
     }
+    for (const letter of pending.deadLetters) keepLetter(store, letter, pending.failedAt);
+    if (!pending.assemble) return { views: 0, milliseconds: 0 };
+    for (const key of keys) for (const id of memberIds(store, key)) dirty.add(id);
+    for (const leadId of shown.keys()) dirty.add(leadId);
+    for (const { leadId, erased } of leads) if (erased !== false) dirty.delete(leadId);
+    const start = performance.now();
+    for (const leadId of dirty) {
+      const lead = shown.get(leadId) ?? loadShown(store, leadId);
+      if (!lead) continue;
+      const { workspaceId } = lead.part;
+      writeView(store, next, { ...lead, leadId, workspaceId, isFirst: false }, assembled(store, lead));
+    }
+    return { views: dirty.size, milliseconds: performance.now() - start };
   });
-  return assembly;
 }
 
-/** Writes the leads and assembles each view that they change, their own and those they match, once. */
-function writeAndAssemble(store: Store, leads: readonly PendingLead[]): Assembly {
-  const keys = changedIdentities(leads);
-  const dirty = new Set(keys.flatMap((key) => store.matching.memberIds(key)));
-  const shown = writeLeads(store, leads);
-  for (const key of keys) for (const id of store.matching.memberIds(key)) dirty.add(id);
-  for (const leadId of shown.keys()) dirty.add(leadId);
-  for (const { leadId, erased } of leads) if (erased !== false) dirty.delete(leadId);
-  const start = performance.now();
-  for (const leadId of dirty) {
-    const lead = shown.get(leadId) ?? loadShown(store, leadId);
-    if (lead) writeView(store, lead);
-  }
-  return { views: dirty.size, milliseconds: performance.now() - start };
-}
+/** What a view has before its generation is compared with the serving one, which decides its number. */
+export const UNNUMBERED = 0;
 
-/** Assembles the views of stored leads that have none yet. */
+/** Assembles the views of stored leads that have none yet: the second half of a bulk load. They have no numbers yet. */
 export function assembleStored(store: Store, leadIds: readonly string[]): void {
+  const unnumbered = () => UNNUMBERED;
   store.transaction(() => {
     for (const leadId of leadIds) {
       const lead = loadShown(store, leadId);
-      if (lead) store.views.load(leadId, lead.part.workspaceId, assembled(store, lead));
+      if (!lead) continue;
+      const { workspaceId } = lead.part;
+      writeView(store, unnumbered, { ...lead, leadId, workspaceId, isFirst: true }, assembled(store, lead));
     }
   });
 }
 
-/** The identities, old and new, of every lead whose matches see a change (design.md section 6, matchingLeads). */
+/** The identities, old and new, of every lead whose matches see a change. */
 function changedIdentities(leads: readonly PendingLead[]): IdentityKey[] {
   const keys = new Map<string, IdentityKey>();
   for (const lead of leads) {
-    for (const { stored, part } of lead.parts.values()) {
-      const before = stored?.identity ?? null;
-      const after = lead.erased === false && part.workspaceId === lead.owner ? identityOf(part) : null;
-      if (sameIdentity(before, after)) continue;
-      for (const identity of [before, after]) {
-        if (!identity) continue;
-        for (const key of keysOf(part.workspaceId, identity))
-          keys.set(`${key.kind} ${part.workspaceId} ${key.key}`, key);
-      }
+    const before = lead.storedIdentity;
+    const after = shownIdentity(lead);
+    if (sameIdentity(before, after) && lead.storedOwner === lead.owner) continue;
+    for (const [identity, workspaceId] of [
+      [before, lead.storedOwner],
+      [after, lead.owner],
+    ] as const) {
+      if (identity === null || workspaceId === null) continue;
+      for (const key of keysOf(workspaceId, identity)) keys.set(`${key.kind} ${workspaceId} ${key.key}`, key);
     }
   }
   return [...keys.values()];
 }
 
-/** Writes every changed part; returns the shown ones of leads that exist, by lead id. */
-function writeLeads(store: Store, leads: readonly PendingLead[]): Map<string, Shown> {
-  const shown = new Map<string, Shown>();
-  for (const lead of leads) {
-    if (lead.erased === "now") eraseLead(store, lead);
-    if (lead.dropped > 0) store.leads.countDropped(lead.leadId, lead.dropped);
-    if (lead.erased !== false) continue;
-    if (lead.replaces) clearLead(store, lead);
-    for (const pending of lead.parts.values()) {
-      if (!pending.changed) continue;
-      const owner = pending.part.workspaceId === lead.owner;
-      const identity = owner ? identityOf(pending.part) : null;
-      const no = store.leads.write(pending.stored?.no, pending.part, owner, identity);
-      const logs = [...pending.logs.values()].map(storedLog);
-      for (const log of logs) store.actionLogs.put(log, no);
-      if (!identity) continue;
-      const reader = pending.stored && !lead.replaces ? store.actionLogs.reader(no) : pendingLogReader(logs);
-      const isFirst = !pending.stored?.owner;
-      shown.set(lead.leadId, {
-        part: pending.part,
-        identity,
-        logs: reader,
-        isFirst,
-        traceparent: lead.traceparent,
-      });
-    }
+function shownIdentity(lead: PendingLead): Identity | null {
+  const owned = lead.owner === null || lead.erased !== false ? undefined : lead.parts.get(lead.owner);
+  if (!owned) return null;
+  // Nothing was folded into it: it is what it was.
+  if (!owned.changed && !lead.replaces) return lead.storedIdentity;
+  return identityOf(owned.part);
+}
+
+/** Writes every changed part of a lead; returns the shown one, where that is among them. */
+function writeLead(
+  store: Store,
+  next: NextNumber,
+  lead: PendingLead,
+  keptGenerations: readonly number[],
+): Shown | undefined {
+  const { leadId, owner, traceparent } = lead;
+  if (lead.erased === "now") eraseLead(store, next, lead, keptGenerations);
+  if (lead.dropped > 0) store.erased.countDropped(leadId, lead.dropped);
+  if (lead.erased !== false) return undefined;
+  if (lead.replaces) clearLead(store, next, lead);
+  let shown: Shown | undefined;
+  for (const pending of lead.parts.values()) {
+    const isOwner = pending.part.workspaceId === owner;
+    if (isOwner && owner !== lead.storedOwner && pending.no !== undefined && !lead.replaces)
+      store.leads.own(pending.no);
+    if (!pending.changed) continue;
+    const state = encodePart(pending.part);
+    const known = lead.replaces ? undefined : pending.no;
+    const no = known ?? store.leads.insert(leadId, pending.part.workspaceId, isOwner, state);
+    if (known !== undefined) store.leads.update(known, state);
+    const logs = [...pending.logs.values()].map(logRowOf);
+    for (const log of logs) store.actionLogs.put(log, no);
+    const identity = isOwner ? identityOf(pending.part) : null;
+    if (!identity) continue;
+    if (!sameIdentity(lead.storedIdentity, identity) || owner !== lead.storedOwner)
+      store.identities.put(leadId, pending.part.workspaceId, identityRow(identity));
+    const reader = known === undefined ? pendingLogReader(logs) : storedLogReader(store, no);
+    shown = { part: pending.part, identity, logs: reader, traceparent };
   }
   return shown;
 }
 
 /** Makes room for a lead that was folded again from its first event on. */
-function clearLead(store: Store, lead: PendingLead): void {
-  for (const { stored, changed } of lead.parts.values()) {
-    if (!stored) continue;
-    store.actionLogs.erase(stored.no);
-    if (!changed) store.leads.removePart(stored.no);
+function clearLead(store: Store, next: NextNumber, lead: PendingLead): void {
+  const { leadId, owner, storedOwner, traceparent } = lead;
+  for (const { no } of lead.parts.values()) {
+    if (no === undefined) continue;
+    store.actionLogs.remove(no);
+    store.leads.removePart(no);
   }
-  if (lead.owner === null) store.views.erase(lead.leadId, lead.traceparent);
+  if (owner !== null || storedOwner === null) return;
+  store.identities.remove(leadId);
+  buryView(store, next, { leadId, workspaceId: storedOwner, traceparent });
 }
 
-function eraseLead(store: Store, lead: PendingLead): void {
-  for (const { stored } of lead.parts.values()) if (stored) store.actionLogs.erase(stored.no);
-  store.leads.erase(lead.leadId);
-  store.views.erase(lead.leadId, lead.traceparent);
-  store.deadLetters.erase(lead.leadId);
+/** Forgets the lead for good: all that it owns, here and, as a duty, in the generations that are kept. */
+function eraseLead(
+  store: Store,
+  next: NextNumber,
+  { leadId, parts, owner, storedOwner, traceparent }: PendingLead,
+  keptGenerations: readonly number[],
+): void {
+  for (const { no } of parts.values()) {
+    if (no === undefined) continue;
+    store.actionLogs.remove(no);
+    store.leads.removePart(no);
+  }
+  store.identities.remove(leadId);
+  store.erased.add(leadId);
+  store.deadLetters.erase(leadId);
+  for (const generation of keptGenerations) store.erased.addDuty({ generation, leadId });
+  const workspaceId = storedOwner ?? owner ?? store.views.get(leadId)?.workspaceId;
+  if (workspaceId !== undefined) buryView(store, next, { leadId, workspaceId, traceparent });
+}
+
+/** What can't be folded, but spoke of an erased lead or carries its key, is forgotten as the lead is. */
+function keepLetter(store: Store, letter: DeadLetter, failedAt: Date): void {
+  const key = letter.record.key?.toString("utf8");
+  const erased = [key, letter.leadId].find((id) => id !== undefined && id !== null && store.erased.has(id));
+  if (typeof erased === "string") store.erased.countDropped(erased, 1);
+  else store.deadLetters.add(letter, failedAt);
 }
 
 function loadShown(store: Store, leadId: string): Shown | undefined {
-  const stored = store.leads.load(leadId).find(({ owner }) => owner);
-  if (!stored?.identity) return undefined;
-  const { no, part, identity } = stored;
-  return { part, identity, logs: store.actionLogs.reader(no), isFirst: false, traceparent: null };
-}
-
-function writeView(store: Store, shown: Shown): void {
-  const { leadId, workspaceId } = shown.part;
-  const { isFirst, traceparent } = shown;
-  store.views.write(leadId, workspaceId, assembled(store, shown), { isFirst, traceparent });
+  const { owner, storedIdentity, parts } = loadLead(store, leadId);
+  const owned = owner === null ? undefined : parts.get(owner);
+  if (owned?.no === undefined || storedIdentity === null) return undefined;
+  const logs = storedLogReader(store, owned.no);
+  return { part: owned.part, identity: storedIdentity, logs, traceparent: null };
 }
 
 const assembled = (store: Store, { part, identity, logs }: Shown): AssembledView =>
-  assembleView({ part, logs, matchingLeads: store.matching.matchingLeads(part.workspaceId, identity) });
+  assembleView({ part, logs, matchingLeads: matchingLeads(store, part.workspaceId, identity) });

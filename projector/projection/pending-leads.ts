@@ -1,12 +1,13 @@
 import type { ActionLog } from "../fold/action-log.ts";
-import { emptyPart, type LeadPart } from "../fold/lead-part.ts";
-import type { StoredPart } from "../store/leads.ts";
+import type { Identity } from "../fold/identity.ts";
+import { decodePart, emptyPart, type LeadPart } from "../fold/lead-part.ts";
 import type { Store } from "../store/store.ts";
+import { identityOfRow } from "./matching.ts";
 
 /** One workspace's part of a lead, as stored and as folded since. */
 export interface PendingPart {
-  /** Undefined where nothing is stored yet. */
-  readonly stored: StoredPart | undefined;
+  /** The stored row's number; undefined where nothing is stored yet. */
+  readonly no: number | undefined;
   part: LeadPart;
   /** The logs that were folded since. */
   readonly logs: Map<string, ActionLog>;
@@ -22,6 +23,10 @@ export interface PendingLead {
   dropped: number;
   /** The workspace that created the lead; null = none yet. */
   owner: string | null;
+  /** The owner as of the last commit. */
+  readonly storedOwner: string | null;
+  /** The identity as of the last commit; null = none, since the lead was not created. */
+  readonly storedIdentity: Identity | null;
   readonly parts: Map<string, PendingPart>;
   /** The trace of the latest event (W3C Trace Context); null where it came with none. */
   traceparent: string | null;
@@ -35,19 +40,27 @@ export const emptyLead = (leadId: string): PendingLead => ({
   erased: false,
   dropped: 0,
   owner: null,
+  storedOwner: null,
+  storedIdentity: null,
   parts: new Map(),
   traceparent: null,
 });
 
 /** Loads a lead's state as of the last commit. */
 export function loadLead(store: Store, leadId: string): PendingLead {
+  const rows = store.leads.load(leadId);
   const lead = emptyLead(leadId);
-  for (const stored of store.leads.load(leadId)) {
-    if (stored.owner) lead.owner = stored.part.workspaceId;
-    lead.parts.set(stored.part.workspaceId, { stored, part: stored.part, logs: new Map(), changed: false });
+  if (rows.length === 0) {
+    if (store.erased.has(leadId)) lead.erased = "before";
+    return lead;
   }
-  if (lead.parts.size === 0 && store.leads.isErased(leadId)) lead.erased = "before";
-  return lead;
+  const owner = rows.find((row) => row.owner === 1)?.workspaceId ?? null;
+  const identity = owner === null ? undefined : store.identities.get(leadId);
+  for (const { no, workspaceId, state } of rows) {
+    const part = decodePart(leadId, workspaceId, state);
+    lead.parts.set(workspaceId, { no, part, logs: new Map(), changed: false });
+  }
+  return { ...lead, owner, storedOwner: owner, storedIdentity: identity ? identityOfRow(identity) : null };
 }
 
 /** The part of a workspace, begun where it is the first time that the workspace speaks of the lead. */
@@ -55,7 +68,7 @@ export function partOf(lead: PendingLead, workspaceId: string): PendingPart {
   const known = lead.parts.get(workspaceId);
   if (known) return known;
   const part: PendingPart = {
-    stored: undefined,
+    no: undefined,
     part: emptyPart(lead.leadId, workspaceId),
     logs: new Map(),
     changed: false,
@@ -67,9 +80,9 @@ export function partOf(lead: PendingLead, workspaceId: string): PendingPart {
 /** A lead to be folded again from its first event on; what is stored gives way at the commit. */
 export function refoldedLead(store: Store, leadId: string): PendingLead {
   const stored = loadLead(store, leadId);
-  const parts = [...stored.parts].map(([workspaceId, part]): [string, PendingPart] => [
+  const parts = [...stored.parts].map(([workspaceId, { no }]): [string, PendingPart] => [
     workspaceId,
-    { stored: part.stored, part: emptyPart(leadId, workspaceId), logs: new Map(), changed: false },
+    { no, part: emptyPart(leadId, workspaceId), logs: new Map(), changed: false },
   ]);
   return { ...stored, owner: null, parts: new Map(parts), replaces: true };
 }

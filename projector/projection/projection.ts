@@ -1,12 +1,14 @@
 import type { Decode, Decoded } from "../decode/decode.ts";
+import type { ActionLog } from "../fold/action-log.ts";
 import { type Position, partitionName, type SourceRecord } from "../source/source.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
 import { passingOn, type Step, type Tracing } from "../trace/tracing.ts";
-import { applyDecoded, deadLetterOf, isDatabaseTrouble } from "./apply.ts";
+import { applyDecoded, deadLetterOf } from "./apply.ts";
 import { type Assembly, commitPending } from "./commit.ts";
 import { loadLead, type PendingLead } from "./pending-leads.ts";
 import { createTally, type Outcome } from "./tally.ts";
+import { isDatabaseError } from "./trouble.ts";
 
 /** What one commit made durable. */
 export interface Committed {
@@ -38,14 +40,13 @@ export interface Projection {
   advance(positions: readonly Position[]): void;
   /** What waits for the next commit. */
   pending(): { readonly records: number; readonly bytes: number };
+  /** The span of what waits, for whoever has to say where a commit failed: each partition's first and last offset. */
+  span(): string;
   /**
    * Commits all that was folded, and the positions that were noted.
    * @throws SqliteError where the database can't be written; nothing is committed then, so call again
-   * @throws FencedError where another process committed meanwhile; call `reset`
    */
   commit(): Committed;
-  /** Drops what was not committed. */
-  reset(): void;
 }
 
 export interface ProjectionOptions {
@@ -53,6 +54,8 @@ export interface ProjectionOptions {
   /** False in a bulk load, which assembles every view once at its end. */
   readonly assemble?: boolean;
   readonly tracing?: Tracing;
+  /** The generations that are kept beside this one. */
+  readonly keptGenerations?: () => readonly number[];
 }
 
 /** A commit's records beyond these are not steps of their traces; their changes still carry them. */
@@ -61,41 +64,50 @@ const MOST_STEPS = 10_000;
 export function createProjection(
   store: Store,
   decode: Decode,
-  { now = () => new Date(), assemble = true, tracing = passingOn }: ProjectionOptions = {},
+  {
+    now = () => new Date(),
+    assemble = true,
+    tracing = passingOn,
+    keptGenerations = () => [],
+  }: ProjectionOptions = {},
 ): Projection {
-  let turn = 0;
-  let stored = new Map<string, Position>();
-  let current = new Map<string, Position>();
+  const stored = store.positions.all();
+  const current = new Map<string, Position>(stored.map((position) => [partitionName(position), position]));
+  let moved = new Set<string>();
   let leads = new Map<string, PendingLead>();
   let deadLetters: DeadLetter[] = [];
   let steps: { readonly step: Step; readonly error: string | undefined }[] = [];
   let timestamps: number[] = [];
+  let spans = new Map<string, { readonly first: number; last: number }>();
   let tally = createTally();
   let bytes = 0;
 
   const clear = () => {
+    moved = new Set();
     leads = new Map();
     deadLetters = [];
     steps = [];
     timestamps = [];
+    spans = new Map();
     tally = createTally();
     bytes = 0;
   };
 
-  const reset = () => {
-    for (const { step } of steps) step.end("fenced");
-    clear();
-    turn = store.positions.turn();
-    stored = new Map(store.positions.all().map((position) => [partitionName(position), position]));
-    current = new Map(stored);
+  const findLog = (leadNo: number, id: string): ActionLog | undefined => {
+    const text = store.actionLogs.get(leadNo, id);
+    return text === undefined ? undefined : (JSON.parse(text) as ActionLog);
   };
-  reset();
+
+  const noteSpan = (record: SourceRecord) => {
+    const name = partitionName(record);
+    const span = spans.get(name);
+    if (span) span.last = record.offset;
+    else spans.set(name, { first: record.offset, last: record.offset });
+  };
 
   return {
     positions: () => [...current.values()],
     fold(record) {
-      // With nothing pending, another process's commit is no conflict: go on from what it left.
-      if (timestamps.length === 0 && store.positions.turn() !== turn) reset();
       if (record.offset < (current.get(partitionName(record))?.nextOffset ?? 0)) return;
       const step = (steps.length < MOST_STEPS ? tracing : passingOn).process(record);
       let decoded: Decoded | undefined;
@@ -105,11 +117,11 @@ export function createProjection(
         const lead = leads.get(decoded.leadId) ?? loadLead(store, decoded.leadId);
         leads.set(decoded.leadId, lead);
         const dropped = lead.dropped;
-        applyDecoded(lead, decoded, store.actionLogs.get);
+        applyDecoded(lead, decoded, findLog);
         lead.traceparent = step?.traceparent ?? null;
         tally.add(decoded, lead.dropped > dropped ? "dropped" : "folded");
       } catch (cause) {
-        if (isDatabaseTrouble(cause)) {
+        if (isDatabaseError(cause)) {
           step?.end("database");
           throw cause;
         }
@@ -120,46 +132,44 @@ export function createProjection(
       }
       if (step) steps.push({ step, error });
       timestamps.push(record.timestamp);
+      noteSpan(record);
       bytes += sizeOf(record);
     },
     advance(positions) {
       for (const position of positions) {
-        const known = current.get(partitionName(position))?.nextOffset ?? 0;
-        if (position.nextOffset >= known) current.set(partitionName(position), position);
+        const name = partitionName(position);
+        if (position.nextOffset < (current.get(name)?.nextOffset ?? 0)) continue;
+        current.set(name, position);
+        moved.add(name);
       }
     },
     pending: () => ({ records: timestamps.length, bytes }),
+    span: () => [...spans].map(([name, { first, last }]) => `${name}/${first} to ${last}`).join(", "),
     commit() {
       const start = performance.now();
+      const pending = [...leads.values()];
       const assembly = commitPending(store, {
-        turn,
         assemble,
-        leads: [...leads.values()],
+        leads: pending,
         deadLetters,
         failedAt: now(),
-        positions: [...current.entries()]
-          .filter(([name, position]) => stored.get(name) !== position)
-          .map(([name, position]) => ({ position, from: stored.get(name)?.nextOffset })),
+        positions: [...moved].map((name) => current.get(name) as Position),
+        keptGenerations: keptGenerations(),
       });
-      const dropped = [...leads.values()].reduce((sum, lead) => sum + lead.dropped, 0);
-      const erased = [...leads.values()].filter((lead) => lead.erased === "now").map(({ leadId }) => leadId);
-      for (const { step, error } of steps) step.end(error);
       const committed: Committed = {
         records: timestamps.length,
         deadLetters,
-        dropped,
-        erased,
+        dropped: pending.reduce((sum, lead) => sum + lead.dropped, 0),
+        erased: pending.filter((lead) => lead.erased === "now").map(({ leadId }) => leadId),
         assembly,
         milliseconds: performance.now() - start,
         outcomes: tally.outcomes(),
         timestamps,
       };
-      turn++;
-      stored = new Map(current);
+      for (const { step, error } of steps) step.end(error);
       clear();
       return committed;
     },
-    reset,
   };
 }
 

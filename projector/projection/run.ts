@@ -2,7 +2,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../../shared/log.ts";
 import type { Batch, Source, SourceRecord } from "../source/source.ts";
 import { traceIdOf } from "../trace/tracing.ts";
+import { createGate, type Gate } from "./gate.ts";
 import type { Committed, Projection } from "./projection.ts";
+import { isPassing, ProjectionError, remedyOf } from "./trouble.ts";
 
 /** A commit waits for more records only up to these. */
 const MOST_PENDING_BYTES = 128 * 1024 ** 2;
@@ -13,74 +15,81 @@ const LONGEST_RETRY_MS = 5_000;
 export interface Running {
   readonly source: Source;
   readonly projection: Projection;
+  /** Keeps apart what must not happen in the middle of a batch; absent = nothing else happens. */
+  readonly gate?: Gate;
   readonly log: Logger;
   readonly signal: AbortSignal;
   /** Told of each batch once it is folded; it may not be committed yet. */
   readonly onBatch?: (batch: Batch) => void;
   readonly onCommit?: (committed: Committed) => void;
-  /** Told when the database can't be used, and when it can again. */
-  readonly onHealth?: (healthy: boolean) => void;
+  /** Told why the database can't be used, and, with undefined, when it can again. */
+  readonly onTrouble?: (reason: string | undefined) => void;
 }
 
 /**
- * Folds the source into the projection until the signal aborts or the source ends (design.md section 4). A trouble
- * with the database stops everything, is retried with back-off, and loses nothing.
+ * Folds the source into the projection until the signal aborts. Trouble with the database that can pass stops
+ * everything, is retried with back-off, and loses nothing; any other ends the run (rule: whose fault is it).
+ * @param toEnd true where the run ends at the log's end, with all of it committed
+ * @throws ProjectionError saying what happened, to which records, and what to do
  */
-export async function runProjection({
-  source,
-  projection,
-  log,
-  signal,
-  onBatch,
-  onCommit,
-  onHealth,
-}: Running): Promise<void> {
-  const persist = <T>(work: () => T, { keepAlive }: Batch) =>
-    persistently(work, { log, signal, onHealth, keepAlive });
-  const handle = async (batch: Batch) => {
-    let folded = 0;
-    const foldRest = () => {
-      for (; folded < batch.records.length; folded++) projection.fold(batch.records[folded] as SourceRecord);
-    };
-    if (!(await persist(foldRest, batch))) return;
-    projection.advance(batch.positions);
-    onBatch?.(batch);
-    if (!mustCommit(batch, projection)) return;
-    const committed = await persist(() => projection.commit(), batch);
-    if (committed) report(committed.result, log, onCommit);
-  };
-  await source.run({ positions: projection.positions, handle, reset: projection.reset }, signal);
+export async function runProjection(running: Running, { toEnd = false } = {}): Promise<void> {
+  const { source, projection, gate = createGate(), signal, onBatch } = running;
+  const handle = (batch: Batch) =>
+    gate.during(async () => {
+      let folded = 0;
+      const foldRest = () => {
+        for (; folded < batch.records.length; folded++)
+          projection.fold(batch.records[folded] as SourceRecord);
+      };
+      const placed = () => placeOf(batch.records[folded]);
+      if (!(await persistently(foldRest, running, batch.keepAlive, placed))) return;
+      projection.advance(batch.positions);
+      onBatch?.(batch);
+      if (mustCommit(batch, projection)) await commit(running, batch.keepAlive);
+    });
+  const sink = { positions: projection.positions, handle };
+  if (!toEnd) return source.run(sink, signal);
+  await source.readToEnd(sink, signal);
+  await gate.during(() => commit(running));
 }
+
+/** Commits what waits, if anything does: what comes between two commits finds nothing pending. */
+export async function commit(running: Running, keepAlive?: Batch["keepAlive"]): Promise<void> {
+  const { projection, log, onCommit } = running;
+  const committed = await persistently(projection.commit, running, keepAlive, projection.span);
+  if (committed) report(committed.result, log, onCommit);
+}
+
+const placeOf = (record: SourceRecord | undefined): string =>
+  record === undefined ? "" : `${record.topic}/${record.partition}/${record.offset}`;
 
 function mustCommit({ more }: Batch, projection: Projection): boolean {
   const { records, bytes } = projection.pending();
   return !more || bytes > MOST_PENDING_BYTES || records > MOST_PENDING_RECORDS;
 }
 
-interface Persistence extends Pick<Running, "log" | "signal"> {
-  readonly onHealth: Running["onHealth"];
-  readonly keepAlive: Batch["keepAlive"];
-}
-
 /** Does the work until the database lets it through; undefined where the signal aborts first. */
 async function persistently<T>(
   work: () => T,
-  { log, signal, onHealth, keepAlive }: Persistence,
+  { log, signal, onTrouble }: Pick<Running, "log" | "signal" | "onTrouble">,
+  keepAlive: Batch["keepAlive"],
+  place: () => string,
 ): Promise<{ readonly result: T } | undefined> {
-  for (
-    let wait = FIRST_RETRY_MS, failed = false;
-    !signal.aborted;
-    wait = Math.min(wait * 2, LONGEST_RETRY_MS)
-  ) {
+  let failed = false;
+  for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(wait * 2, LONGEST_RETRY_MS)) {
     try {
       const result = work();
-      if (failed) onHealth?.(true);
+      if (failed) onTrouble?.(undefined);
       return { result };
     } catch (error) {
-      if ((error as Error).name !== "SqliteError") throw error;
-      failed = true;
-      onHealth?.(false);
       const { code, message } = error as Error & { code?: string };
+      failed = true;
+      onTrouble?.(`the view database can't be used: ${message}`);
+      if (!isPassing(error)) {
+        throw new ProjectionError(`${message} (at ${place() || "no record"}); ${remedyOf(error)}`, {
+          cause: error,
+        });
+      }
       log.error(
         { code, message, retryInMs: wait },
         "the view database can't be used; nothing is lost, trying again",

@@ -25,7 +25,7 @@ export async function publishDeadLetters(
     next: () => store.deadLetters.unpublished(BATCH),
     async publish(producer, letters) {
       await send(producer, config, letters);
-      store.deadLetters.markPublished(letters.map(({ id }) => id));
+      store.deadLetters.markPublished(letters.map(({ record }) => record));
     },
     waiting: store.deadLetters.waiting,
     what: "dead letters",

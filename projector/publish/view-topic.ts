@@ -7,7 +7,7 @@ import type { Store } from "../store/store.ts";
 import type { Tracing } from "../trace/tracing.ts";
 import { runRelay } from "./relay.ts";
 
-const RELAY = "kafka";
+const RELAY = "topic:views";
 const LOOK_MS = 25;
 const AT_ONCE = 500;
 
@@ -26,7 +26,7 @@ export async function publishViews(
       idempotent: true,
       maxInFlightRequests: 1,
     }),
-    next: () => store.changes.after(store.changes.published(RELAY), AT_ONCE),
+    next: () => store.views.after(store.relays.position(RELAY), AT_ONCE),
     async publish(producer, changes) {
       const sent = changes.map(({ traceparent }) =>
         traceparent === null ? undefined : tracing.send(traceparent, "kafka", config.leadViewTopic),
@@ -39,7 +39,7 @@ export async function publishViews(
         throw error;
       }
       for (const step of sent) step?.end();
-      store.changes.markPublished(RELAY, (changes.at(-1) as ChangeRow).seq);
+      store.relays.advance(RELAY, (changes.at(-1) as ChangeRow).number);
     },
     waiting: () => waitingViews(store),
     what: "views",
@@ -50,7 +50,7 @@ export async function publishViews(
 }
 
 /** How many changed views the topic does not have yet. */
-export const waitingViews = ({ changes }: Store): number => changes.waiting(changes.published(RELAY));
+export const waitingViews = ({ views, relays }: Store): number => views.waiting(relays.position(RELAY));
 
 export interface Publishing {
   readonly log: Logger;
@@ -60,7 +60,7 @@ export interface Publishing {
 
 /** A view under its lead's id, with CloudEvents headers in binary mode; an erased lead's is a tombstone. */
 function messageOf(
-  { leadId, workspaceId, version, status, body, urlSlots }: ChangeRow,
+  { leadId, workspaceId, number, status, body, urlSlots }: ChangeRow,
   traceparent: string | undefined,
 ): Message {
   const erased = status === null || body === null;
@@ -69,13 +69,13 @@ function messageOf(
     value: erased ? null : viewWithoutUrls(body, urlSlots),
     headers: {
       ce_specversion: "1.0",
-      ce_id: `${leadId}:${version}`,
+      ce_id: `${leadId}:${number}`,
       ce_source: "/lead-views",
       ce_type: erased ? "lead_view.erased" : "lead_view.changed",
       ce_subject: leadId,
       ce_workspaceid: workspaceId,
       "content-type": "application/json",
-      version: String(version),
+      version: String(number),
       ...(traceparent === undefined ? {} : { traceparent }),
     },
   };

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 /** A record's headers as Kafka has them: text or bytes by name, several under one name possible. */
 export type HeaderValue = string | Buffer | readonly (string | Buffer)[];
 export type Headers = Readonly<Record<string, HeaderValue>>;
@@ -28,13 +30,36 @@ export interface Position {
   readonly partition: number;
   /** The offset of the next record to fold. */
   readonly nextOffset: number;
-  /** The source's own note for finding the place again quickly and checking it; opaque to all others. */
+  /** The last record that was handed over, to know the log again by; null where there was none. */
+  readonly last: { readonly offset: number; readonly hash: string } | null;
+  /** The source's own note for finding the place again quickly; opaque to all others. */
   readonly cursor: string | null;
+}
+
+/** A record's hash: the same whichever source it comes from, so that a log is known again by its records. */
+export function recordHash({ key, timestamp, value }: SourceRecord): string {
+  const hash = createHash("sha256").update(`${timestamp} ${key?.length ?? -1} ${value?.length ?? -1} `);
+  if (key) hash.update(key);
+  if (value) hash.update(value);
+  return hash.digest("base64url").slice(0, 16);
 }
 
 /** One text for a partition of a topic, to look things up by. */
 export const partitionName = ({ topic, partition }: Pick<SourceRecord, "topic" | "partition">): string =>
   `${topic}/${partition}`;
+
+/** A record's place in the log. */
+export type RecordPosition = Pick<SourceRecord, "topic" | "partition" | "offset">;
+
+/** The place that a text such as `omni.lead/0/17` names; undefined where it names none. */
+export function recordPosition(text: string): RecordPosition | undefined {
+  const [, topic, partition, offset] = /^([\w.-]{1,249})\/(\d{1,9})\/(\d{1,15})$/.exec(text) ?? [];
+  if (topic === undefined) return undefined;
+  return { topic, partition: Number(partition), offset: Number(offset) };
+}
+
+export const recordPositionName = (position: RecordPosition): string =>
+  `${partitionName(position)}/${position.offset}`;
 
 /** Records in order per partition, and the positions after them. */
 export interface Batch {
@@ -50,13 +75,8 @@ export interface Batch {
 export interface Sink {
   /** Where to go on in each partition: behind what was committed, or was folded for the next commit. */
   positions(): readonly Position[];
-  /**
-   * Folds a batch. Records below their partition's position are passed over.
-   * @throws FencedError where another process committed meanwhile; call `reset`, and go on from `positions`
-   */
+  /** Folds a batch. Records below their partition's position are passed over. */
   handle(batch: Batch): Promise<void>;
-  /** Drops what was not committed and looks up again what is stored. */
-  reset(): void;
 }
 
 /** The offset that the next record of a partition will have. */
@@ -64,23 +84,25 @@ export interface End extends Pick<Position, "topic" | "partition"> {
   readonly end: number;
 }
 
-/** An ordered, resumable log of events: Kafka or files (design.md section 2). */
+/** An ordered, resumable log of events: Kafka or files. */
 export interface Source {
   /**
    * Hands over batches from the sink's positions on, one at a time, then follows the log until the signal aborts.
    * @throws SourceError where the log no longer holds what the positions say
    */
   run(sink: Sink, signal: AbortSignal): Promise<void>;
+  /**
+   * The same up to where the log ends at the call, or until the signal aborts; it waits for nothing that is not there.
+   * @throws SourceError as `run`
+   */
+  readToEnd(sink: Sink, signal: AbortSignal): Promise<void>;
   /** Where the partitions end that are read now, as far as the log has told. */
   ends(): readonly End[];
+  /** Why what is read is not all of the log, or not read at all; undefined where nothing is wrong. */
+  trouble(): string | undefined;
 }
 
 /** The log contradicts the stored positions or itself; the message says where, and what to do. */
 export class SourceError extends Error {
   override readonly name = "SourceError";
-}
-
-/** Another process wrote to the database since this one read it: what was folded here must not be committed. */
-export class FencedError extends Error {
-  override readonly name = "FencedError";
 }

@@ -1,6 +1,6 @@
 import type { Connection } from "../../shared/sqlite.ts";
 import { headersFromJson, headersToJson } from "../source/headers.ts";
-import type { Headers, SourceRecord } from "../source/source.ts";
+import type { Headers, RecordPosition, SourceRecord } from "../source/source.ts";
 
 /** A record that could not be folded, and why. */
 export interface DeadLetter {
@@ -10,16 +10,16 @@ export interface DeadLetter {
   readonly reason: string;
   /** The event's own id, where the record is an event. */
   readonly eventId?: string;
+  /** The lead that it spoke of, where that is known. */
+  readonly leadId: string | null;
 }
 
 export interface StoredDeadLetter extends DeadLetter {
-  readonly id: number;
   /** ISO-8601. */
   readonly failedAt: string;
 }
 
 interface Row {
-  readonly id: number;
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
@@ -30,74 +30,89 @@ interface Row {
   readonly code: string;
   readonly reason: string;
   readonly failedAt: string;
+  readonly leadId: string | null;
 }
 
-const COLUMNS = `id, topic, "partition", "offset", "key", "timestamp", headers, value, code, reason, failed_at AS failedAt`;
+const COLUMNS = `topic, "partition", "offset", "key", "timestamp", headers, value, code, reason, failed_at AS failedAt,
+  lead_id AS leadId`;
+const AT = 'topic = ? AND "partition" = ? AND "offset" = ?';
+const ORDER = 'ORDER BY topic, "partition", "offset"';
 
-/** The table of dead letters: records are kept byte for byte (design.md section 4). */
+/** The table of dead letters: records are kept byte for byte, under their positions. */
 export function createDeadLetters(db: Connection) {
   const insert = db.prepare(
-    `INSERT INTO dead_letter (topic, "partition", "offset", "key", "timestamp", headers, value, code, reason, failed_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO dead_letter (topic, "partition", "offset", "key", "timestamp", headers, value, code, reason, failed_at, lead_id)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO UPDATE SET code = excluded.code, reason = excluded.reason, lead_id = excluded.lead_id`,
   );
-  const erase = db.prepare<[Buffer]>('DELETE FROM dead_letter WHERE "key" = ?');
-  const get = db.prepare<[number], Row>(`SELECT ${COLUMNS} FROM dead_letter WHERE id = ?`);
-  const list = db.prepare<[number, number], Row>(
-    `SELECT ${COLUMNS} FROM dead_letter WHERE id > ? ORDER BY id LIMIT ?`,
+  const isDiscarded = db.prepare<[string, number, number], unknown>(`SELECT 1 FROM discarded WHERE ${AT}`);
+  const discard = db.prepare<[string, number, number]>(
+    "INSERT INTO discarded VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+  );
+  const erase = db.prepare<[string, Buffer]>(`DELETE FROM dead_letter WHERE lead_id = ? OR "key" = ?`);
+  const get = db.prepare<[string, number, number], Row>(`SELECT ${COLUMNS} FROM dead_letter WHERE ${AT}`);
+  const list = db.prepare<[string, number, number, number], Row>(
+    `SELECT ${COLUMNS} FROM dead_letter WHERE (topic, "partition", "offset") > (?, ?, ?) ${ORDER} LIMIT ?`,
   );
   const unpublished = db.prepare<[number], Row>(
-    `SELECT ${COLUMNS} FROM dead_letter WHERE published = 0 ORDER BY id LIMIT ?`,
+    `SELECT ${COLUMNS} FROM dead_letter WHERE published = 0 ${ORDER} LIMIT ?`,
   );
   const waiting = db.prepare<[], number>("SELECT count(*) FROM dead_letter WHERE published = 0").pluck();
-  const markPublished = db.prepare<[number]>("UPDATE dead_letter SET published = 1 WHERE id = ?");
-  const remove = db.prepare<[number]>("DELETE FROM dead_letter WHERE id = ?");
-  const at = db.prepare<[string, number, number], Row>(
-    `SELECT ${COLUMNS} FROM dead_letter WHERE topic = ? AND "partition" = ? AND "offset" = ?`,
+  const markPublished = db.prepare<[string, number, number]>(
+    `UPDATE dead_letter SET published = 1 WHERE ${AT}`,
   );
+  const remove = db.prepare<[string, number, number]>(`DELETE FROM dead_letter WHERE ${AT}`);
   const count = db.prepare<[], number>("SELECT count(*) FROM dead_letter").pluck();
   const inOneTransaction = db.transaction((work: () => void) => work());
   return {
-    add({ record, code, reason }: DeadLetter, failedAt: Date): void {
+    /** Keeps a record; one that was discarded before, or is kept already, is not new. */
+    add({ record, code, reason, leadId }: DeadLetter, failedAt: Date): void {
       const { topic, partition, offset, key, timestamp, headers, value } = record;
+      if (isDiscarded.get(topic, partition, offset) !== undefined) return;
       const json = JSON.stringify(headersToJson(headers));
-      insert.run(topic, partition, offset, key, timestamp, json, value, code, reason, failedAt.toISOString());
+      const at = failedAt.toISOString();
+      insert.run(topic, partition, offset, key, timestamp, json, value, code, reason, at, leadId);
     },
-    get(id: number): StoredDeadLetter | undefined {
-      const row = get.get(id);
+    get({ topic, partition, offset }: RecordPosition): StoredDeadLetter | undefined {
+      const row = get.get(topic, partition, offset);
       return row && storedDeadLetter(row);
     },
-    /** In the order in which they came, from the one behind `after` on. */
-    list: (after: number, most: number): StoredDeadLetter[] => list.all(after, most).map(storedDeadLetter),
-    /** Those of one position of the log. */
-    at: ({
-      topic,
-      partition,
-      offset,
-    }: Pick<SourceRecord, "topic" | "partition" | "offset">): StoredDeadLetter[] =>
-      at.all(topic, partition, offset).map(storedDeadLetter),
+    /** In the order of their positions, from behind `after` on. */
+    list: ({ topic, partition, offset }: RecordPosition, most: number): StoredDeadLetter[] =>
+      list.all(topic, partition, offset, most).map(storedDeadLetter),
     count: (): number => count.get() as number,
-    /** Those that their topic does not have yet, oldest first. */
+    /** Those that their topic does not have yet. */
     unpublished: (most: number): StoredDeadLetter[] => unpublished.all(most).map(storedDeadLetter),
     /** How many their topic does not have yet. */
     waiting: (): number => waiting.get() as number,
-    markPublished(ids: readonly number[]): void {
+    markPublished(letters: readonly RecordPosition[]): void {
       inOneTransaction.immediate(() => {
-        for (const id of ids) markPublished.run(id);
+        for (const { topic, partition, offset } of letters) markPublished.run(topic, partition, offset);
       });
     },
     /** @returns false where there is no such letter */
-    remove: (id: number): boolean => remove.run(id).changes === 1,
-    /** Forgets the letters that carry an erased lead's key. */
-    erase: (leadId: string): void => void erase.run(Buffer.from(leadId)),
+    remove: ({ topic, partition, offset }: RecordPosition): boolean =>
+      remove.run(topic, partition, offset).changes === 1,
+    /** Removes a letter for good: no rebuild brings it back. @returns false where there is no such letter */
+    discard({ topic, partition, offset }: RecordPosition): boolean {
+      let found = false;
+      inOneTransaction.immediate(() => {
+        found = remove.run(topic, partition, offset).changes === 1;
+        if (found) discard.run(topic, partition, offset);
+      });
+      return found;
+    },
+    /** Forgets the letters of an erased lead: those that carry its key, or spoke of it. */
+    erase: (leadId: string): void => void erase.run(leadId, Buffer.from(leadId)),
   };
 }
 
-function storedDeadLetter({ id, code, reason, failedAt, headers, ...record }: Row): StoredDeadLetter {
+function storedDeadLetter({ code, reason, failedAt, leadId, headers, ...record }: Row): StoredDeadLetter {
   return {
-    id,
     code,
     reason,
     failedAt,
+    leadId,
     record: { ...record, headers: headersFromJson(JSON.parse(headers)) as Headers },
   };
 }

@@ -1,53 +1,34 @@
 import type { Connection } from "../../shared/sqlite.ts";
-import { FencedError, type Position } from "../source/source.ts";
+import type { Position } from "../source/source.ts";
 
-/** The stored positions (design.md section 4). */
+interface Row {
+  readonly topic: string;
+  readonly partition: number;
+  readonly nextOffset: number;
+  readonly lastOffset: number | null;
+  readonly lastHash: string | null;
+  readonly cursor: string | null;
+}
+
+/** The stored positions: they move in the transaction of what was folded. */
 export function createPositions(db: Connection) {
-  const all = db.prepare<[], Position>(
-    'SELECT topic, "partition", next_offset AS nextOffset, cursor FROM position ORDER BY topic, "partition"',
+  const all = db.prepare<[], Row>(
+    `SELECT topic, "partition", next_offset AS nextOffset, last_offset AS lastOffset, last_hash AS lastHash, cursor
+     FROM position ORDER BY topic, "partition"`,
   );
-  const insert = db.prepare<[string, number, number, string | null]>(
-    "INSERT INTO position VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+  const put = db.prepare(
+    `INSERT INTO position VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset,
+       last_offset = excluded.last_offset, last_hash = excluded.last_hash, cursor = excluded.cursor`,
   );
-  const move = db.prepare<[number, string | null, string, number, number]>(
-    'UPDATE position SET next_offset = ?, cursor = ? WHERE topic = ? AND "partition" = ? AND next_offset = ?',
-  );
-  const turn = db.prepare<[], number>("SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'turn'").pluck();
-  const nextTurn = db.prepare<[number]>(
-    "UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE name = 'turn' AND value <> 'retired' AND CAST(value AS INTEGER) = ?",
-  );
-  const setTurn = db.prepare<[string]>("UPDATE meta SET value = ? WHERE name = 'turn'");
   return {
-    all: (): Position[] => all.all(),
-    /** Counts the commits of all processes. */
-    turn: (): number => turn.get() as number,
-    /**
-     * Takes the next turn at writing.
-     * @param seen the turn that this process read its state at
-     * @throws FencedError where another process had a turn since
-     */
-    takeTurn(seen: number): void {
-      if (nextTurn.run(seen).changes !== 1)
-        throw new FencedError("another process wrote to the view database");
-    },
-    /** Ends all writing to a generation that no longer serves: whoever tries is fenced. */
-    retire: (): void => void setTurn.run("retired"),
-    /** Lets a retired generation be written to again. */
-    revive(): void {
-      setTurn.run("0");
-    },
-    /**
-     * Moves one partition on.
-     * @param from the offset that this process last saw stored; undefined = none
-     * @throws FencedError where another one is stored
-     */
-    move({ topic, partition, nextOffset, cursor }: Position, from: number | undefined): void {
-      const { changes } =
-        from === undefined
-          ? insert.run(topic, partition, nextOffset, cursor)
-          : move.run(nextOffset, cursor, topic, partition, from);
-      if (changes !== 1)
-        throw new FencedError(`another projector moved the position of ${topic}/${partition}`);
+    all: (): Position[] => all.all().map(positionOf),
+    put({ topic, partition, nextOffset, last, cursor }: Position): void {
+      put.run(topic, partition, nextOffset, last?.offset ?? null, last?.hash ?? null, cursor);
     },
   };
+}
+
+function positionOf({ lastOffset, lastHash, ...position }: Row): Position {
+  const last = lastOffset === null || lastHash === null ? null : { offset: lastOffset, hash: lastHash };
+  return { ...position, last };
 }

@@ -1,57 +1,68 @@
 import type { Connection } from "../../shared/sqlite.ts";
-import type { AssembledView } from "../assemble/body.ts";
-import type { createChanges } from "./changes.ts";
+import { type ChangeRow, SELECT_CHANGES, SELECT_WORKSPACE_CHANGES } from "../../shared/view/change.ts";
 
-interface VersionedView {
-  readonly version: number;
-  readonly body: Buffer;
+/** A view as its row has it; a tombstone has neither status nor body. */
+export interface ViewRow {
+  readonly workspaceId: string;
+  readonly number: number;
+  readonly status: string | null;
+  readonly sectionNumbers: string;
+  readonly sectionEnds: string;
+  readonly traceparent: string | null;
   readonly urlSlots: string | null;
+  readonly body: Buffer | null;
 }
 
-/** The rows that the API reads, and what subscribers are told of them. */
-export function createViews(db: Connection, changes: ReturnType<typeof createChanges>) {
-  const get = db.prepare<[string], VersionedView>(
-    "SELECT version, body, url_slots AS urlSlots FROM lead_view WHERE lead_id = ?",
+/** The rows that the API reads, which are the outbox too: one row a lead, under the number of its latest change. */
+export function createViews(db: Connection) {
+  const get = db.prepare<[string], ViewRow>(
+    `SELECT workspace_id AS workspaceId, number, status, section_numbers AS sectionNumbers,
+       section_ends AS sectionEnds, traceparent, url_slots AS urlSlots, body FROM lead_view WHERE lead_id = ?`,
+  );
+  const put = db.prepare(
+    `INSERT INTO lead_view (lead_id, workspace_id, number, status, section_numbers, section_ends, traceparent, url_slots, body)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (lead_id) DO UPDATE SET workspace_id = excluded.workspace_id, number = excluded.number,
+       status = excluded.status, section_numbers = excluded.section_numbers, section_ends = excluded.section_ends,
+       traceparent = excluded.traceparent, url_slots = excluded.url_slots, body = excluded.body`,
   );
   const insert = db.prepare(
-    "INSERT INTO lead_view (lead_id, workspace_id, version, body, url_slots) VALUES (?, ?, 1, ?, ?)",
+    `INSERT INTO lead_view (lead_id, workspace_id, number, status, section_numbers, section_ends, traceparent, url_slots, body)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const update = db.prepare(
-    "UPDATE lead_view SET version = version + 1, body = ?, url_slots = ? WHERE lead_id = ?",
-  );
-  const remove = db.prepare<[string], { workspaceId: string; version: number }>(
-    "DELETE FROM lead_view WHERE lead_id = ? RETURNING workspace_id AS workspaceId, version",
-  );
-  const slotsOf = ({ urlSlots }: AssembledView) => (urlSlots.length === 0 ? null : JSON.stringify(urlSlots));
+  const count = db.prepare<[], number>("SELECT count(*) FROM lead_view WHERE body IS NOT NULL").pluck();
+  const after = db.prepare<[number, number], ChangeRow>(SELECT_CHANGES);
+  const ofWorkspace = db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES);
+  const waiting = db.prepare<[number], number>("SELECT count(*) FROM lead_view WHERE number > ?").pluck();
+  const waitingOf = db
+    .prepare<[string, number], number>("SELECT count(*) FROM lead_view WHERE workspace_id = ? AND number > ?")
+    .pluck();
+  const values = (leadId: string, row: ViewRow) => [
+    leadId,
+    row.workspaceId,
+    row.number,
+    row.status,
+    row.sectionNumbers,
+    row.sectionEnds,
+    row.traceparent,
+    row.urlSlots,
+    row.body,
+  ];
   return {
-    get: (leadId: string): VersionedView | undefined => get.get(leadId),
-    /**
-     * Writes a lead's view; its version grows, and subscribers are told, only where the bytes changed.
-     * @param isFirst true where the lead is known to have none yet
-     * @param traceparent the trace of the event that changed it
-     */
-    write(
-      leadId: string,
-      workspaceId: string,
-      view: AssembledView,
-      { isFirst, traceparent }: { readonly isFirst: boolean; readonly traceparent: string | null },
-    ): void {
-      const { body, status, sectionEnds } = view;
-      const slots = slotsOf(view);
-      const stored = isFirst ? undefined : get.get(leadId);
-      if (!stored) insert.run(leadId, workspaceId, body, slots);
-      else if (stored.urlSlots !== slots || !stored.body.equals(body)) update.run(body, slots, leadId);
-      else return;
-      const version = (stored?.version ?? 0) + 1;
-      changes.changed({ leadId, workspaceId, version, status, traceparent }, body, sectionEnds, stored);
-    },
-    /** Writes a view of a bulk load, of which nobody is told before the generation serves. */
-    load(leadId: string, workspaceId: string, view: AssembledView): void {
-      insert.run(leadId, workspaceId, view.body, slotsOf(view));
-    },
-    erase(leadId: string, traceparent: string | null): void {
-      const removed = remove.get(leadId);
-      if (removed) changes.erased(leadId, removed.workspaceId, removed.version + 1, traceparent);
-    },
+    get: (leadId: string): ViewRow | undefined => get.get(leadId),
+    put: (leadId: string, row: ViewRow): void => void put.run(...values(leadId, row)),
+    /** The same for a lead that is known to have no row yet. */
+    insert: (leadId: string, row: ViewRow): void => void insert.run(...values(leadId, row)),
+    /** Views, without tombstones. */
+    count: (): number => count.get() as number,
+    /** The changes behind a number, in order. */
+    after: (number: number, most: number): ChangeRow[] => after.all(number, most),
+    /** The same of one workspace. */
+    ofWorkspace: (workspaceId: string, number: number, most: number): ChangeRow[] =>
+      ofWorkspace.all(workspaceId, number, most),
+    /** How many changes stand behind a number. */
+    waiting: (number: number): number => waiting.get(number) as number,
+    /** The same of one workspace. */
+    waitingOf: (workspaceId: string, number: number): number => waitingOf.get(workspaceId, number) as number,
   };
 }

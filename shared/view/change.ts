@@ -1,4 +1,4 @@
-import { LeadView } from "./lead-view.ts";
+import { LeadView, Status } from "./lead-view.ts";
 import type { UrlSlot } from "./row.ts";
 
 /** The fields of the view, in their order: what a subscriber can filter changes by. */
@@ -6,34 +6,51 @@ export const SECTIONS = Object.keys(LeadView.fields) as readonly (keyof typeof L
 
 /** A lead's latest change, with its view as of now. */
 export interface ChangeRow {
-  /** Strictly increasing over all leads, across restarts and rebuilds. */
-  readonly seq: number;
+  /** Strictly increasing over all leads and all lives of the database; never given twice (rule: one number). */
+  readonly number: number;
   readonly leadId: string;
   readonly workspaceId: string;
-  /** Strictly increasing per lead. */
-  readonly version: number;
-  /** Null where the lead was erased; its view is gone then. */
+  /** Null where the view is gone. */
   readonly status: string | null;
   /** JSON: the number of each section's latest change, as SECTIONS has them; empty where it is not known. */
-  readonly sectionSeqs: string;
+  readonly sectionNumbers: string;
   /** The trace of the event that made the change (W3C Trace Context); null where it came with none. */
   readonly traceparent: string | null;
   readonly body: Buffer | null;
   readonly urlSlots: string | null;
 }
 
-/** Reads the changes behind a number, in order: `?` the number, `?` at most so many. */
-export const SELECT_CHANGES = `SELECT c.seq, c.lead_id AS leadId, c.workspace_id AS workspaceId, c.version, c.status,
-    c.section_seqs AS sectionSeqs, c.traceparent, v.body, v.url_slots AS urlSlots
-  FROM change c LEFT JOIN lead_view v ON v.lead_id = c.lead_id WHERE c.seq > ? ORDER BY c.seq LIMIT ?`;
+const COLUMNS = `number, lead_id AS leadId, workspace_id AS workspaceId, status, section_numbers AS sectionNumbers,
+  traceparent, body, url_slots AS urlSlots`;
 
-/** The same of one workspace: `?` the workspace first. */
-export const SELECT_WORKSPACE_CHANGES = SELECT_CHANGES.replace("WHERE", "WHERE c.workspace_id = ? AND");
+/** Reads the changes behind a number, in order: `?` the number, `?` at most so many. */
+export const SELECT_CHANGES = `SELECT ${COLUMNS} FROM lead_view WHERE number > ? ORDER BY number LIMIT ?`;
+
+/** Every status that a row can have: those of the contract, and none. */
+const ROW_STATUSES = [...Status.literals.map((status) => `= '${status}'`), "IS NULL"];
+
+/**
+ * The same of one workspace: `?1` the workspace, `?2` the number, `?3` at most so many. One range of the index for each
+ * status, merged, since the index that finds by status serves this too; the rows are then read by their rowid.
+ */
+export const SELECT_WORKSPACE_CHANGES = `SELECT ${COLUMNS} FROM lead_view WHERE rowid IN (
+    SELECT id FROM (${ROW_STATUSES.map(
+      (status) =>
+        `SELECT * FROM (SELECT rowid AS id, number FROM lead_view
+          WHERE workspace_id = ?1 AND status ${status} AND number > ?2 ORDER BY number LIMIT ?3)`,
+    ).join(" UNION ALL ")}) ORDER BY number LIMIT ?3)
+  ORDER BY number`;
+
+/** The last number that a change was given. */
+export const SELECT_LAST_NUMBER = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'number'";
 
 /** The names of the sections that changed behind a number. */
-export function changedSections({ sectionSeqs }: Pick<ChangeRow, "sectionSeqs">, after: number): string[] {
-  const seqs = JSON.parse(sectionSeqs) as number[];
-  return SECTIONS.filter((_, index) => (seqs[index] ?? Number.POSITIVE_INFINITY) > after);
+export function changedSections(
+  { sectionNumbers }: Pick<ChangeRow, "sectionNumbers">,
+  after: number,
+): string[] {
+  const numbers = JSON.parse(sectionNumbers) as number[];
+  return SECTIONS.filter((_, index) => (numbers[index] ?? Number.POSITIVE_INFINITY) > after);
 }
 
 /** The view as others may keep it: presigned URLs expire, so each is null. */

@@ -58,12 +58,15 @@ async function foldHistory(log: string, database: string): Promise<number> {
   const store = openStore(database);
   const checkpointer = startCheckpointer(database);
   const start = performance.now();
-  await runProjection({
-    source: createFileLog(log, { follow: false }),
-    projection: createProjection(store, decode),
-    log: createLog("projector", "silent"),
-    signal: new AbortController().signal,
-  });
+  await runProjection(
+    {
+      source: createFileLog(log),
+      projection: createProjection(store, decode),
+      log: createLog("projector", "silent"),
+      signal: new AbortController().signal,
+    },
+    { toEnd: true },
+  );
   const elapsed = (performance.now() - start) / 1_000;
   await checkpointer.stop();
   store.close();
@@ -90,7 +93,7 @@ function costOfOneEvent(logs: number): number {
       headers: {},
       value,
     });
-    projection.advance([{ topic, partition: 0, nextOffset: offset + 1, cursor: null }]);
+    projection.advance([{ topic, partition: 0, nextOffset: offset + 1, last: null, cursor: null }]);
   };
   const log = (index: number) => ({
     id: `log-${index}`,

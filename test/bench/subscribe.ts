@@ -121,7 +121,7 @@ function fold(lead: number, event: string, data: Record<string, unknown>): void 
     value,
   });
   offset++;
-  projection.advance([{ topic: "omni.lead", partition: 0, nextOffset: offset, cursor: null }]);
+  projection.advance([{ topic: "omni.lead", partition: 0, nextOffset: offset, last: null, cursor: null }]);
 }
 
 function memoryKiB(child: ChildProcess): number {

@@ -31,7 +31,7 @@ export function fuzzDecoder(records: number, seed: number): DecoderFindings {
   const random = createRandom(seed);
   const seeds = corpus(seed);
   const store = openStore(":memory:");
-  const projection = createProjection(store, decode);
+  let projection = createProjection(store, decode);
   const outcomes: Record<string, number> = {};
   const crashes: string[] = [];
   const count = (outcome: string) => {
@@ -56,7 +56,7 @@ export function fuzzDecoder(records: number, seed: number): DecoderFindings {
       }
     } catch (error) {
       crashes.push(`${(error as Error).stack}: ${described(record)}`);
-      projection.reset();
+      projection = createProjection(store, decode);
     }
   }
   store.close();

@@ -30,26 +30,27 @@ export const positionAfter = ({ topic, partition, offset }: SourceRecord) => ({
   topic,
   partition,
   nextOffset: offset + 1,
+  last: null,
   cursor: null,
 });
 
 export interface StoredView {
   readonly body: string;
-  readonly version: number;
+  readonly number: number;
   readonly urlSlots: readonly UrlSlot[];
 }
 
 /** All views of a database by lead id, in the order of the ids. */
 export function viewsOf(store: ReturnType<typeof openStore>): Record<string, StoredView> {
   const rows = store.db
-    .prepare<[], { id: string; body: Buffer; version: number; slots: string | null }>(
-      "SELECT lead_id AS id, body, version, url_slots AS slots FROM lead_view ORDER BY lead_id",
+    .prepare<[], { id: string; body: Buffer; number: number; slots: string | null }>(
+      "SELECT lead_id AS id, body, number, url_slots AS slots FROM lead_view WHERE body IS NOT NULL ORDER BY lead_id",
     )
     .all();
   return Object.fromEntries(
-    rows.map(({ id, body, version, slots }) => [
+    rows.map(({ id, body, number, slots }) => [
       id,
-      { body: body.toString("utf8"), version, urlSlots: slots === null ? [] : JSON.parse(slots) },
+      { body: body.toString("utf8"), number, urlSlots: slots === null ? [] : JSON.parse(slots) },
     ]),
   );
 }
@@ -73,5 +74,7 @@ export interface StoredDeadLetter {
 
 export const deadLettersOf = (store: ReturnType<typeof openStore>): StoredDeadLetter[] =>
   store.db
-    .prepare<[], StoredDeadLetter>('SELECT topic, "offset", code, reason, value FROM dead_letter ORDER BY id')
+    .prepare<[], StoredDeadLetter>(
+      'SELECT topic, "offset", code, reason, value FROM dead_letter ORDER BY topic, "partition", "offset"',
+    )
     .all();

@@ -331,7 +331,7 @@ const toolCalls = (action: Json, logs: readonly Json[]): Json[] =>
         (parentActionId === action.id || parentActionId === action.parentActionId),
     ),
     "createdAt",
-  );
+  ).slice(-100);
 
 function matchingLeads(self: ShownLead, all: readonly ShownLead[]): Json[] {
   if (self.part.lead.isTest) return [];

@@ -63,8 +63,8 @@ test("a clock that goes back makes no lag negative, and holds no webhook", async
   const lag = createLag(() => now);
   const at = { topic: "omni.lead", partition: 0 };
   const measure = () =>
-    lag.measure([{ ...at, nextOffset: 1, cursor: null }], [{ ...at, end: 2 }])[0]?.seconds;
-  lag.measure([{ ...at, nextOffset: 1, cursor: null }], [{ ...at, end: 1 }]);
+    lag.measure([{ ...at, nextOffset: 1, last: null, cursor: null }], [{ ...at, end: 2 }])[0]?.seconds;
+  lag.measure([{ ...at, nextOffset: 1, last: null, cursor: null }], [{ ...at, end: 1 }]);
   now -= 3_600_000;
   expect(measure()).toBe(0);
   now += 3_700_000;

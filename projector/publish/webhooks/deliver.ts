@@ -62,7 +62,7 @@ async function deliverTo(endpoint: Endpoint, delivering: Delivering): Promise<vo
     backOffMs = BACK_OFF_MS,
   } = delivering;
   const { id, workspaceId } = endpoint;
-  const changes = store.changes.ofWorkspace(workspaceId, endpoint.seq, AT_ONCE);
+  const changes = store.views.ofWorkspace(workspaceId, endpoint.seq, AT_ONCE);
   let attempts = endpoint.attempts;
   for (const change of changes) {
     if (signal.aborted) return;
@@ -71,7 +71,7 @@ async function deliverTo(endpoint: Endpoint, delivering: Delivering): Promise<vo
     try {
       await send(endpoint, change, step?.traceparent, allowPrivate);
       step?.end();
-      endpoints.advance(id, change.seq);
+      endpoints.advance(id, change.number);
       attempts = 0;
     } catch (error) {
       const wait = backOffMs[attempts];
@@ -82,15 +82,15 @@ async function deliverTo(endpoint: Endpoint, delivering: Delivering): Promise<vo
         endpoints.postpone(id, Date.now() + wait);
         return;
       }
-      const { leadId, version, seq } = change;
+      const { leadId, number } = change;
       endpoints.giveUp({
         endpointId: id,
         leadId,
-        version,
+        version: number,
         error: reason,
         failedAt: new Date().toISOString(),
       });
-      endpoints.advance(id, seq);
+      endpoints.advance(id, number);
       attempts = 0;
     }
   }
@@ -106,7 +106,7 @@ async function send(
   const target = new URL(url);
   const { address, family } = await publicAddress(target, allowPrivate);
   const body = bodyOf(change);
-  const messageId = `${change.leadId}:${change.version}`;
+  const messageId = `${change.leadId}:${change.number}`;
   const timestamp = Math.floor(Date.now() / 1_000);
   const request = (target.protocol === "https:" ? httpsRequest : httpRequest)(target, {
     method: "POST",
@@ -139,14 +139,14 @@ export function sign(secret: string, messageId: string, timestamp: number, body:
   return `v1,${createHmac("sha256", key).update(`${messageId}.${timestamp}.`).update(body).digest("base64")}`;
 }
 
-function bodyOf({ leadId, workspaceId, version, status, body, urlSlots }: ChangeRow): Buffer {
+function bodyOf({ leadId, workspaceId, number, status, body, urlSlots }: ChangeRow): Buffer {
   const timestamp = new Date().toISOString();
   if (status === null || body === null) {
     return Buffer.from(
-      JSON.stringify({ type: "lead_view.erased", timestamp, data: { leadId, workspaceId, version } }),
+      JSON.stringify({ type: "lead_view.erased", timestamp, data: { leadId, workspaceId, version: number } }),
     );
   }
-  const data = JSON.stringify({ leadId, workspaceId, version, status }).slice(0, -1);
+  const data = JSON.stringify({ leadId, workspaceId, version: number, status }).slice(0, -1);
   const head = `{"type":"lead_view.changed","timestamp":"${timestamp}","data":${data},"view":`;
   return Buffer.concat([Buffer.from(head), viewWithoutUrls(body, urlSlots), Buffer.from("}}")]);
 }

@@ -34,7 +34,7 @@ async function run(endpoints: Endpoints, command: string | undefined): Promise<n
   if (command === "add" && workspace && url && URL.canParse(url)) {
     await publicAddress(new URL(url), config.webhooksAllowPrivate);
     const store = openStore(viewFile(config));
-    const added = endpoints.add(workspace, url, store.changes.last());
+    const added = endpoints.add(workspace, url, store.numbers.last());
     store.close();
     console.log(`${added.id}  ${added.secret}`);
     console.error("The secret signs each message (Standard Webhooks); it is not shown again.");

@@ -4,7 +4,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import { TOPICS } from "../../../shared/events/catalogue.ts";
 import {
   type Batch,
-  FencedError,
   type Position,
   type Sink,
   type Source,
@@ -20,30 +19,20 @@ const LEAST_SHARE = 64 * 1024;
 const POLL_MS = 25;
 
 /**
- * The embedded event log: a folder of `<topic>/<partition>.ndjson` files (design.md section 2), followed as lines
- * are appended and files appear. With `follow: false` it ends where the files end.
+ * The embedded event log: a folder of `<topic>/<partition>.ndjson` files, followed as lines
+ * are appended and files appear.
  * @throws SourceError where a file that was read is gone, shorter or another one
  */
-export function createFileLog(folder: string, { follow = true } = {}): Source {
+export function createFileLog(folder: string): Source {
   let files: ReadonlyMap<string, PartitionFile> = new Map();
   return {
     ends: () => [...files.values()].map((file) => file.end()),
-    async run(sink, signal) {
-      for (let ended = false; !ended && !signal.aborted; ) {
-        try {
-          await readAll(sink, signal);
-          ended = true;
-        } catch (error) {
-          if (!(error instanceof FencedError)) throw error;
-          sink.reset();
-          // Room for what the fence may stand for: another generation serves, and this run is to end.
-          await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
-        }
-      }
-    },
+    trouble: () => undefined,
+    run: (sink, signal) => readAll(sink, signal, true),
+    readToEnd: (sink, signal) => readAll(sink, signal, false),
   };
 
-  async function readAll(sink: Sink, signal: AbortSignal): Promise<void> {
+  async function readAll(sink: Sink, signal: AbortSignal, follow: boolean): Promise<void> {
     const open = new Map<string, PartitionFile>();
     files = open;
     const positions = sink.positions();
@@ -89,10 +78,12 @@ function readBatch(files: ReadonlyMap<string, PartitionFile>): Batch | undefined
 /** A stored position whose file is gone would be a silent loss. */
 function requireFiles(folder: string, positions: readonly Position[]): void {
   for (const { topic, partition, nextOffset } of positions) {
+    if (nextOffset === 0) continue;
     const path = join(folder, topic, `${partition}.ndjson`);
     if (!existsSync(path)) {
       throw new SourceError(
-        `${path}: the file is gone, but was folded up to offset ${nextOffset}; restore it`,
+        `${path}: the file is gone, but was folded up to offset ${nextOffset}; restore it, use another DATABASE_DIR, ` +
+          "or make the views of what the log holds now (npm run rebuild -- --accept-loss)",
       );
     }
   }

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
-import { type End, type Position, SourceError, type SourceRecord } from "../source.ts";
+import { type End, type Position, recordHash, SourceError, type SourceRecord } from "../source.ts";
 import { recordOfLine, unreadableRecord } from "./file-record.ts";
 
 const NEWLINE = 0x0a;
@@ -35,18 +35,21 @@ interface Where {
   readonly partition: number;
 }
 
-/** Opens the file at a stored position, or at its start. */
-export function openPartitionFile(
-  { path, topic, partition }: Where,
-  stored: Position | undefined,
-): PartitionFile {
+/**
+ * Opens the file at a stored position, or at its start.
+ * @throws SourceError where it does not hold what was folded
+ */
+export function openPartitionFile(where: Where, stored: Position | undefined): PartitionFile {
+  const { path, topic, partition } = where;
   const file = openSync(path, "r");
-  const cursor: Cursor = stored?.cursor ? JSON.parse(stored.cursor) : { byte: 0, length: 0, check: "" };
+  const cursor: Cursor | undefined = stored?.cursor ? JSON.parse(stored.cursor) : undefined;
+  const isPlace = cursor !== undefined && holdsLine(file, cursor);
+  if (!isPlace && stored?.last) requireRecord(where, stored.last);
   const foldedUpTo = stored?.nextOffset ?? 0;
-  let byte = cursor.byte;
-  // Without a cursor the file is read from its start, and what was folded before is passed over.
-  let nextOffset = stored?.cursor ? stored.nextOffset : 0;
-  requireSameHistory(file, path, cursor);
+  // Where the place is not known, the file is read from its start, and what was folded before is passed over.
+  let byte = isPlace ? cursor.byte : 0;
+  let nextOffset = isPlace ? foldedUpTo : 0;
+  let last = stored?.last ?? null;
   const ahead = createLineCounter(file, byte);
 
   return {
@@ -81,6 +84,8 @@ export function openPartitionFile(
         lineStart = start;
         start = end + 1;
       }
+      const newest = records.at(-1);
+      if (newest) last = { offset: newest.offset, hash: recordHash(newest) };
       byte += chunk.length;
       ahead.passed(byte, lines);
       const note: Cursor = {
@@ -92,6 +97,7 @@ export function openPartitionFile(
         topic,
         partition,
         nextOffset: Math.max(nextOffset, foldedUpTo),
+        last,
         cursor: JSON.stringify(note),
       };
       return { records, position };
@@ -165,19 +171,37 @@ function sizeOf(file: number, path: string, byte: number): number {
   return open.size;
 }
 
-/** Holds the file to what was read of it before. */
-function requireSameHistory(file: number, path: string, { byte, length, check }: Cursor): void {
-  const last = Buffer.alloc(length);
-  const read = readSync(file, last, 0, length, byte - length);
-  if (read < length)
-    throw new SourceError(
-      `${path}: the file is shorter than what was folded of it (${byte} bytes); ${REMEDY}`,
-    );
-  if (length > 0 && checkOf(last) !== check) {
-    throw new SourceError(`${path}: the file holds other lines than those that were folded; ${REMEDY}`);
-  }
+/** True where the line before the place is the one that was read there. */
+function holdsLine(file: number, { byte, length, check }: Cursor): boolean {
+  const line = Buffer.alloc(length);
+  return readSync(file, line, 0, length, byte - length) === length && checkOf(line) === check;
 }
 
-const REMEDY = "restore it, or rebuild the views from what the log holds now (npm run rebuild)";
+/** Holds a file that is not the one that was folded to the last record that was: the same log can stand in other files. */
+function requireRecord(where: Where, last: NonNullable<Position["last"]>): void {
+  const { topic, partition, path } = where;
+  const behind: Position = { topic, partition, nextOffset: last.offset, last: null, cursor: null };
+  const reader = openPartitionFile(where, behind);
+  try {
+    for (let read = reader.read(SCANNED_AT_ONCE); read; read = reader.read(SCANNED_AT_ONCE)) {
+      const found = read.records.find(({ offset }) => offset >= last.offset);
+      if (!found) continue;
+      if (found.offset === last.offset && recordHash(found) === last.hash) return;
+      throw new SourceError(
+        `${path}: the record at offset ${last.offset} is not the one that was folded: this is another log; ${REMEDY}`,
+      );
+    }
+  } finally {
+    reader.close();
+  }
+  throw new SourceError(
+    `${path}: the file ends before offset ${last.offset}, up to which it was folded; ${REMEDY}`,
+  );
+}
+
+const SCANNED_AT_ONCE = 4 * 1024 ** 2;
+
+const REMEDY =
+  "restore it, use another DATABASE_DIR, or make the views of what the log holds now (npm run rebuild -- --accept-loss)";
 
 const checkOf = (line: Buffer): string => createHash("sha256").update(line).digest("base64url").slice(0, 16);

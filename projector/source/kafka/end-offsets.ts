@@ -11,7 +11,7 @@ export async function endPositions(config: KafkaConfig, log: Logger): Promise<Po
     const ends: Position[] = [];
     for (const [topic, name] of config.topics) {
       for (const { partition, high } of await admin.fetchTopicOffsets(name)) {
-        ends.push({ topic, partition, nextOffset: Number(high), cursor: null });
+        ends.push({ topic, partition, nextOffset: Number(high), last: null, cursor: null });
       }
     }
     return ends;

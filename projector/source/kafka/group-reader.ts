@@ -1,11 +1,11 @@
 import type { Admin, Consumer, EachBatchPayload } from "kafkajs";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
-import { FencedError, type Position, type Sink, SourceError } from "../source.ts";
+import { type Position, partitionName, recordHash, type Sink, SourceError } from "../source.ts";
 import { isKafkaTrouble } from "./client.ts";
 import { createHeldBeyond } from "./held-beyond.ts";
 import { heldOffsets, recreated, requireHeld } from "./history-check.ts";
-import { checkOf, cursorOf, positionBehind, recordOfMessage } from "./kafka-record.ts";
+import { positionBehind, recordOfMessage } from "./kafka-record.ts";
 
 /** Records that are folded between two heartbeats. */
 const SLICE = 5_000;
@@ -36,6 +36,7 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
   let checked: Promise<void> = Promise.resolve();
   let turn: Promise<void> = Promise.resolve();
   let failed = false;
+  let joined = false;
   let noted = 0;
   let idle: NodeJS.Timeout | undefined;
 
@@ -49,7 +50,7 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
   /** Goes to the stored position; one record before it, where there is one, to know the topic again by. */
   const seek = (topic: string, partition: number) => {
     const position = positionOf(topic, partition);
-    const offset = cursorOf(position)?.offset ?? position.nextOffset;
+    const offset = position.last?.offset ?? position.nextOffset;
     consumer.seek({ topic: config.topics.get(topic) as string, partition, offset: String(offset) });
   };
 
@@ -93,11 +94,6 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
       try {
         await work();
       } catch (error) {
-        if (error instanceof FencedError) {
-          sink.reset();
-          seekAll();
-          return;
-        }
         if (isKafkaTrouble(error)) throw error;
         failed = true;
         fail(error);
@@ -154,6 +150,7 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
   return {
     assigned(given: Assignment): void {
       assignment = given;
+      joined = true;
       beyond.clear();
       try {
         seekAll();
@@ -184,12 +181,25 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
       inTurn(check).catch((error) =>
         log.debug({ error: error.message }, "positions not compared with the broker's"),
       ),
-    stop(): void {
+    /** Ends reading; what is being handed over is handed over. */
+    async stop(): Promise<void> {
       failed = true;
       clearTimeout(idle);
+      await turn;
     },
     noteInGroup,
     ends: beyond.ends,
+    /** How many partitions are assigned to this member; undefined before it has joined the group. */
+    assignedPartitions: (): number | undefined =>
+      joined ? Object.values(assignment).reduce((sum, partitions) => sum + partitions.length, 0) : undefined,
+    /** The partitions whose records stand before the ends, and still move. */
+    behind: (ends: ReadonlyMap<string, number>): boolean =>
+      sink
+        .positions()
+        .some(
+          (position) =>
+            position.nextOffset < (ends.get(partitionName(position)) ?? 0) && beyond.moves(position),
+        ),
   };
 }
 
@@ -203,13 +213,10 @@ interface PassedOver {
 
 /** The record before the position is still the one that was folded last. */
 function requireSameTopic(position: Position, batch: EachBatchPayload["batch"]): void {
-  const cursor = cursorOf(position);
+  const { last, topic, partition } = position;
   const first = batch.messages[0];
-  if (!cursor || !first || Number(first.offset) !== cursor.offset) return;
-  if (checkOf(recordOfMessage(position.topic, position.partition, first)) !== cursor.check) {
-    throw recreated(
-      position.topic,
-      `partition ${position.partition} has another record at offset ${cursor.offset}`,
-    );
+  if (!last || !first || Number(first.offset) !== last.offset) return;
+  if (recordHash(recordOfMessage(topic, partition, first)) !== last.hash) {
+    throw recreated(topic, `partition ${partition} has another record at offset ${last.offset}`);
   }
 }

@@ -28,6 +28,11 @@ export function createHeldBeyond() {
       seen.set(partitionName({ topic, partition }), { topic, partition, end, movedAt: performance.now() });
     },
     ends: (): readonly End[] => [...seen.values()],
+    /** False where a partition has not moved for a while: what it still holds is an open transaction. */
+    moves: (partition: Partition): boolean => {
+      const movedAt = seen.get(partitionName(partition))?.movedAt;
+      return movedAt === undefined || movedAt > performance.now() - MOVING_MS;
+    },
     /** Records beyond the positions, in all partitions that are moving. */
     records(positions: readonly Position[]): number {
       const since = performance.now() - MOVING_MS;

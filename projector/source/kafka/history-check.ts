@@ -9,7 +9,8 @@ export interface Held {
 }
 
 const REBUILD =
-  "the views would miss what it held. Rebuild from the archive (npm run rebuild -- --from DIR), or restore the topic";
+  "the views would miss what it held. Rebuild from an archive, with which the topic goes on (npm run rebuild -- --from DIR), " +
+  "restore the topic, or make the views of what it holds now (npm run rebuild -- --accept-loss)";
 
 /** How many partitions each topic of the catalogue has. @throws SourceError where a topic is missing */
 export async function partitionCounts(
@@ -38,6 +39,7 @@ export function firstPositions(counts: ReadonlyMap<string, number>, stored: read
         topic,
         partition,
         nextOffset: 0,
+        last: null,
         cursor: null,
       }));
     }

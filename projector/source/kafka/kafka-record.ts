@@ -1,12 +1,5 @@
-import { createHash } from "node:crypto";
 import type { KafkaMessage } from "kafkajs";
-import { type Headers, LATEST_MS, type Position, type SourceRecord } from "../source.ts";
-
-/** The source's note in a position: the last folded record's offset, and its hash, to know the topic again by. */
-interface Cursor {
-  readonly offset: number;
-  readonly check: string;
-}
+import { type Headers, LATEST_MS, type Position, recordHash, type SourceRecord } from "../source.ts";
 
 /** A message of the broker as a record; the topic under its name in the catalogue. */
 export function recordOfMessage(topic: string, partition: number, message: KafkaMessage): SourceRecord {
@@ -25,16 +18,6 @@ export function recordOfMessage(topic: string, partition: number, message: Kafka
 /** The position behind a record. */
 export function positionBehind(record: SourceRecord): Position {
   const { topic, partition, offset } = record;
-  const cursor: Cursor = { offset, check: checkOf(record) };
-  return { topic, partition, nextOffset: offset + 1, cursor: JSON.stringify(cursor) };
-}
-
-export const cursorOf = ({ cursor }: Position): Cursor | undefined =>
-  cursor === null ? undefined : (JSON.parse(cursor) as Cursor);
-
-export function checkOf({ key, timestamp, value }: SourceRecord): string {
-  const hash = createHash("sha256").update(`${timestamp} ${key?.length ?? -1} ${value?.length ?? -1} `);
-  if (key) hash.update(key);
-  if (value) hash.update(value);
-  return hash.digest("base64url").slice(0, 16);
+  const last = { offset, hash: recordHash(record) };
+  return { topic, partition, nextOffset: offset + 1, last, cursor: null };
 }

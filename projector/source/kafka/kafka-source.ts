@@ -2,10 +2,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Admin, Kafka } from "kafkajs";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
-import { FencedError, type Sink, type Source } from "../source.ts";
+import { partitionName, type Sink, type Source } from "../source.ts";
 import { createKafka, hopeless, isKafkaTrouble } from "./client.ts";
 import { createGroupReader } from "./group-reader.ts";
-import { firstPositions, partitionCounts } from "./history-check.ts";
+import { firstPositions, heldOffsets, partitionCounts } from "./history-check.ts";
 
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 10_000;
@@ -14,38 +14,70 @@ const LONGEST_RETRY_MS = 10_000;
  * kafkajs goes on at the partition's end by itself, and with nothing new there, nothing would tell.
  */
 const CHECK_MS = 10_000;
+/** Milliseconds between two looks whether the end is reached. */
+const LOOK_MS = 20;
 
 /**
- * Kafka as the event log (design.md section 4). The positions are the sink's; the consumer group decides who reads
- * which partition, and is told the positions for lag tools only. Broker trouble is waited out.
+ * Kafka as the event log. The positions are the sink's; the consumer group decides who reads which partition, and is
+ * told the positions for lag tools only. Broker trouble is waited out.
  * @throws SourceError where waiting can't help: records are gone, topics changed, credentials are refused
  */
 export function createKafkaSource(config: KafkaConfig, log: Logger): Source {
-  let ends: Source["ends"] = () => [];
-  const onReader = (reader: ReturnType<typeof createGroupReader>) => {
-    ends = reader.ends;
-  };
-  return {
-    ends: () => ends(),
-    async run(sink, signal) {
-      const kafka = createKafka(config, log);
-      let wait = FIRST_RETRY_MS;
-      const onBatch = () => {
+  let reader: ReturnType<typeof createGroupReader> | undefined;
+  let partitions = 0;
+  let brokerTrouble: string | undefined;
+
+  const run = async (sink: Sink, signal: AbortSignal, toEnd: boolean) => {
+    const kafka = createKafka(config, log);
+    let wait = FIRST_RETRY_MS;
+    const parts = {
+      kafka,
+      config,
+      sink,
+      log,
+      signal,
+      toEnd,
+      onPartitions: (count: number) => {
+        partitions = count;
+      },
+      onReader: (next: typeof reader) => {
+        reader = next;
+      },
+      onBatch: () => {
         wait = FIRST_RETRY_MS;
-      };
-      while (!signal.aborted) {
-        try {
-          await consume({ kafka, config, sink, log, signal, onReader, onBatch });
-        } catch (error) {
-          const fatal = hopeless(error);
-          if (fatal) throw fatal;
-          if (!isKafkaTrouble(error)) throw error;
-          log.warn({ error: (error as Error).message, retryInMs: wait }, "Kafka can't be read; trying again");
-          await delay(wait, undefined, { signal }).catch(() => undefined);
-          wait = Math.min(wait * 2, LONGEST_RETRY_MS);
-        }
+        brokerTrouble = undefined;
+      },
+    };
+    while (!signal.aborted) {
+      try {
+        await consume(parts);
+        if (toEnd) return;
+      } catch (error) {
+        const fatal = hopeless(error);
+        if (fatal) throw fatal;
+        if (!isKafkaTrouble(error)) throw error;
+        brokerTrouble = `Kafka can't be read: ${(error as Error).message}`;
+        log.warn({ error: (error as Error).message, retryInMs: wait }, "Kafka can't be read; trying again");
+        await delay(wait, undefined, { signal }).catch(() => undefined);
+        wait = Math.min(wait * 2, LONGEST_RETRY_MS);
       }
+    }
+  };
+
+  return {
+    ends: () => reader?.ends() ?? [],
+    trouble() {
+      if (brokerTrouble !== undefined) return brokerTrouble;
+      const assigned = reader?.assignedPartitions();
+      if (assigned === undefined) return "the consumer group has not assigned the partitions yet";
+      if (assigned >= partitions) return undefined;
+      return (
+        `${assigned} of ${partitions} partitions are read here: another member of the consumer group ` +
+        `${config.groupId} reads the others. Give each database a KAFKA_GROUP_ID of its own`
+      );
     },
+    run: (sink, signal) => run(sink, signal, false),
+    readToEnd: (sink, signal) => run(sink, signal, true),
   };
 }
 
@@ -55,29 +87,46 @@ interface Consuming {
   readonly sink: Sink;
   readonly log: Logger;
   readonly signal: AbortSignal;
-  readonly onReader: (reader: ReturnType<typeof createGroupReader>) => void;
+  /** True where reading ends at the ends that the partitions have at the start. */
+  readonly toEnd: boolean;
+  readonly onPartitions: (count: number) => void;
+  readonly onReader: (reader: ReturnType<typeof createGroupReader> | undefined) => void;
   readonly onBatch: () => void;
 }
 
-/** Joins the group and reads until the signal aborts. */
-async function consume({ kafka, config, sink, log, signal, onReader, onBatch }: Consuming): Promise<void> {
+/** Joins the group and reads until the signal aborts, or the end is reached. */
+async function consume({
+  kafka,
+  config,
+  sink,
+  log,
+  signal,
+  toEnd,
+  onPartitions,
+  onReader,
+  onBatch,
+}: Consuming): Promise<void> {
   const admin = kafka.admin();
   const consumer = kafka.consumer({
     groupId: config.groupId,
     sessionTimeout: config.sessionTimeoutMs,
     rebalanceTimeout: 2 * config.sessionTimeoutMs,
     heartbeatInterval: config.sessionTimeoutMs / 10,
-    maxWaitTimeInMs: 1_000,
+    maxWaitTimeInMs: toEnd ? 100 : 1_000,
     // One way to start again: ours, from the stored positions.
     retry: { retries: 5, restartOnFailure: async () => false },
   });
   const ended = Promise.withResolvers<void>();
   let checking: NodeJS.Timeout | undefined;
+  let looking: NodeJS.Timeout | undefined;
   const onAbort = () => ended.resolve();
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     await admin.connect();
-    await beginAll(admin, config, sink);
+    onPartitions(await beginAll(admin, config, sink));
+    const ends = toEnd ? await endOffsets(admin, config) : undefined;
+    if (ends && sink.positions().every((one) => one.nextOffset >= (ends.get(partitionName(one)) ?? 0)))
+      return;
     await consumer.connect();
     await consumer.subscribe({ topics: [...config.topics.values()], fromBeginning: true });
     const reader = createGroupReader({ admin, consumer, config, sink, log, onBatch, fail: ended.reject });
@@ -86,16 +135,19 @@ async function consume({ kafka, config, sink, log, signal, onReader, onBatch }: 
     consumer.on("consumer.group_join", ({ payload }) => reader.assigned(payload.memberAssignment));
     consumer.on("consumer.start_batch_process", ({ payload }) => reader.passedOver(payload));
     checking = setInterval(() => void reader.check(), CHECK_MS);
+    if (ends) looking = setInterval(() => !reader.behind(ends) && ended.resolve(), LOOK_MS);
     await consumer.run({ autoCommit: false, eachBatchAutoResolve: true, eachBatch: reader.eachBatch });
     try {
       await ended.promise;
       if (!config.temporaryGroup) await reader.noteInGroup();
     } finally {
-      reader.stop();
+      await reader.stop();
     }
   } finally {
+    onReader(undefined);
     signal.removeEventListener("abort", onAbort);
     clearInterval(checking);
+    clearInterval(looking);
     ended.promise.catch(() => undefined);
     await consumer.disconnect().catch(() => undefined);
     if (config.temporaryGroup) await admin.deleteGroups([config.groupId]).catch(() => undefined);
@@ -103,17 +155,23 @@ async function consume({ kafka, config, sink, log, signal, onReader, onBatch }: 
   }
 }
 
-/** Stores offset 0 for every partition of a topic that was never read, so that a later growth is seen. */
-async function beginAll(admin: Admin, config: KafkaConfig, sink: Sink): Promise<void> {
+/**
+ * Stores offset 0 for every partition of a topic that was never read, so that a later growth is seen.
+ * @returns how many partitions all topics have
+ */
+async function beginAll(admin: Admin, config: KafkaConfig, sink: Sink): Promise<number> {
   const counts = await partitionCounts(admin, config);
-  for (;;) {
-    const positions = firstPositions(counts, sink.positions());
-    if (positions.length === 0) return;
-    try {
-      await sink.handle({ records: [], positions, more: false });
-    } catch (error) {
-      if (!(error instanceof FencedError)) throw error;
-      sink.reset();
-    }
+  const positions = firstPositions(counts, sink.positions());
+  if (positions.length > 0) await sink.handle({ records: [], positions, more: false });
+  return [...counts.values()].reduce((sum, count) => sum + count, 0);
+}
+
+/** Where the partitions of all topics end now, by their names in the catalogue. */
+async function endOffsets(admin: Admin, config: KafkaConfig): Promise<ReadonlyMap<string, number>> {
+  const ends = new Map<string, number>();
+  for (const [topic, name] of config.topics) {
+    for (const [partition, { high }] of await heldOffsets(admin, name))
+      ends.set(partitionName({ topic, partition }), high);
   }
+  return ends;
 }

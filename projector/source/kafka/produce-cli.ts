@@ -36,8 +36,8 @@ if (!config || !values.from) {
   };
   try {
     await producer.connect();
-    const sink = { positions: () => [...positions.values()], reset: () => undefined, handle };
-    await createFileLog(values.from, { follow: false }).run(sink, new AbortController().signal);
+    const sink = { positions: () => [...positions.values()], handle };
+    await createFileLog(values.from).readToEnd(sink, new AbortController().signal);
     console.log(`${produced} records written to ${config.brokers.join(",")}`);
   } catch (error) {
     console.error(`can't write to Kafka: ${(hopeless(error) ?? (error as Error)).message}`);

@@ -24,11 +24,20 @@ export function fillViews(
   const store = openStore(viewFile({ databaseDir }));
   let body = Buffer.alloc(0);
   for (let from = 0; from < leads; from += AT_ONCE) {
-    store.transaction(() => {
+    store.transaction((next) => {
       for (let index = from; index < Math.min(leads, from + AT_ONCE); index++) {
         const view = viewOf(benchLead(index, bytes, documents));
         body = view.body;
-        store.views.load(view.id, WORKSPACE, { ...view, sectionEnds: [], status: "IN_PROGRESS" });
+        store.views.insert(view.id, {
+          workspaceId: WORKSPACE,
+          number: next(),
+          status: "IN_PROGRESS",
+          sectionNumbers: "[]",
+          sectionEnds: "[]",
+          traceparent: null,
+          urlSlots: view.urlSlots.length === 0 ? null : JSON.stringify(view.urlSlots),
+          body: view.body,
+        });
       }
     });
   }

@@ -129,14 +129,14 @@ test("a client that is cut off 100 times and resumes has the latest version of e
   going = false;
   await writing;
   const final = await open(ALL, { "last-event-id": String(last) });
-  const latest = api.projector.store.changes.after(0, 1_000);
+  const latest = api.projector.store.views.after(0, 1_000);
   await until(
     "the last change",
-    () => Math.max(last, ...final.events.map(({ id }) => id)) >= (latest.at(-1)?.seq ?? 0),
+    () => Math.max(last, ...final.events.map(({ id }) => id)) >= (latest.at(-1)?.number ?? 0),
   );
   absorb(final);
   final.kill();
-  for (const { leadId, version } of latest) expect(seen.get(leadId)).toBe(version);
+  for (const { leadId, number } of latest) expect(seen.get(leadId)).toBe(number);
 });
 
 test("a reader that does not read is dropped, and others are served", async () => {

@@ -16,12 +16,15 @@ const WORKSPACE = "6048d78a-584a-4f1e-9e39-e011ca4cc48c";
 async function fold(webhookWorkspaceId: string | undefined) {
   const store = openStore(":memory:");
   const projection = createProjection(store, createDecoder({ maxEventBytes: 1_048_576, webhookWorkspaceId }));
-  await runProjection({
-    source: createFileLog(FOLDER, { follow: false }),
-    projection,
-    log: createLog("projector", "silent"),
-    signal: new AbortController().signal,
-  });
+  await runProjection(
+    {
+      source: createFileLog(FOLDER),
+      projection,
+      log: createLog("projector", "silent"),
+      signal: new AbortController().signal,
+    },
+    { toEnd: true },
+  );
   return store;
 }
 

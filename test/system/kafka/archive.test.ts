@@ -80,12 +80,15 @@ describe.skipIf(inject("brokers") === "")("topics, produce and archive", () => {
     const out = join(folder, "archive");
     expect(run("projector/archive-cli.ts", "--out", out)).toContain("2018 records below");
     const store = openStore(":memory:");
-    await runProjection({
-      source: createFileLog(out, { follow: false }),
-      projection: createProjection(store, decode),
-      log: silent,
-      signal: new AbortController().signal,
-    });
+    await runProjection(
+      {
+        source: createFileLog(out),
+        projection: createProjection(store, decode),
+        log: silent,
+        signal: new AbortController().signal,
+      },
+      { toEnd: true },
+    );
     expect(bytesOf(store)).toEqual(bytesOf(projector.store));
     expect(deadLettersOf(store).map(({ offset, code, value }) => [offset, code, value])).toEqual(
       deadLettersOf(projector.store).map(({ offset, code, value }) => [offset, code, value]),

@@ -38,7 +38,6 @@ function follow(positions: readonly Position[] = []) {
   const running = createFileLog(folder).run(
     {
       positions: () => positions,
-      reset: () => undefined,
       async handle(batch: Batch) {
         records.push(...batch.records);
         for (const position of batch.positions)
@@ -90,7 +89,7 @@ test("resumes behind the last position, offsets with gaps and without", async ()
 
 test("a position without a cursor passes over what was folded before", async () => {
   writeFileSync(file, line(0) + line(1) + line(2));
-  const log = follow([{ topic: "omni.lead", partition: 0, nextOffset: 2, cursor: null }]);
+  const log = follow([{ topic: "omni.lead", partition: 0, nextOffset: 2, last: null, cursor: null }]);
   await log.received(1);
   expect(log.records.map(({ offset }) => offset)).toEqual([2]);
   await log.stop();
@@ -113,15 +112,15 @@ test.each([
   await log.received(2);
   harm();
   await expect(log.running).rejects.toThrow(message);
-  await expect(log.running).rejects.toThrow(/restore it, or rebuild the views/);
+  await expect(log.running).rejects.toThrow(/restore it, use another DATABASE_DIR, or make the views/);
 });
 
 test.each([
-  ["shorter", () => truncateSync(file, 3), /shorter than what was folded/],
+  ["shorter", () => truncateSync(file, 3), /ends before offset/],
   [
     "another one",
     () => writeFileSync(file, line(0, { other: 1 }) + line(1, { other: 2 })),
-    /holds other lines|shorter/,
+    /another log|ends before/,
   ],
   ["gone", () => rmSync(file), /is gone/],
 ])("a file that is %s at the next start stops the log with an error", async (_what, harm, message) => {

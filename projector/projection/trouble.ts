@@ -1,0 +1,29 @@
+/** What SQLite calls trouble that can pass by itself (rule: whose fault is it). */
+const PASSING = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|PROTOCOL|NOMEM)/;
+
+/** True for an error of the database: it is never a record's fault, and never makes a dead letter. */
+export const isDatabaseError = (error: unknown): boolean => (error as Error | null)?.name === "SqliteError";
+
+/** True where trying again can help: the database is busy or locked, the disk full, or in trouble of its own. */
+export const isPassing = (error: unknown): boolean =>
+  isDatabaseError(error) && PASSING.test((error as { code?: string }).code ?? "");
+
+/**
+ * What went wrong while records were folded or committed, which trying again can't mend: the projector stops. The
+ * message says what, where, and what to do.
+ */
+export class ProjectionError extends Error {
+  override readonly name = "ProjectionError";
+}
+
+/** Says of an error that stops the projection what the reader can do. */
+export function remedyOf(error: unknown): string {
+  const { code = "" } = error as { code?: string };
+  if (/^SQLITE_READONLY/.test(code) || code === "SQLITE_PERM" || code === "SQLITE_AUTH") {
+    return "give the projector's user write permission on the files in DATABASE_DIR, then start it again";
+  }
+  if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) {
+    return "the database file is damaged: restore it, or fold the history again (npm run rebuild)";
+  }
+  return "nothing of it was committed; report it with this message, and fold the history again once it is mended (npm run rebuild)";
+}

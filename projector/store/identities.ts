@@ -1,0 +1,51 @@
+import type { Connection } from "../../shared/sqlite.ts";
+
+/** What a created lead is found and matched by. */
+export interface IdentityRow {
+  readonly externalLeadId: string | null;
+  readonly emailKey: string | null;
+  readonly phoneKey: string | null;
+  readonly createdAt: string | null;
+  /** 0 for a deleted or a test lead. */
+  readonly matchable: number;
+  /** What other leads' views say of it. */
+  readonly card: string;
+}
+
+export interface MemberRow {
+  readonly id: string;
+  readonly createdAt: string | null;
+  readonly matchable: number;
+  readonly card: string;
+}
+
+export function createIdentities(db: Connection) {
+  const get = db.prepare<[string], IdentityRow>(
+    `SELECT external_lead_id AS externalLeadId, email_key AS emailKey, phone_key AS phoneKey, created_at AS createdAt,
+       matchable, card FROM lead_identity WHERE lead_id = ?`,
+  );
+  const put = db.prepare(
+    `INSERT INTO lead_identity VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (lead_id) DO UPDATE SET workspace_id = excluded.workspace_id,
+       external_lead_id = excluded.external_lead_id, email_key = excluded.email_key, phone_key = excluded.phone_key,
+       created_at = excluded.created_at, matchable = excluded.matchable, card = excluded.card`,
+  );
+  const remove = db.prepare<[string]>("DELETE FROM lead_identity WHERE lead_id = ?");
+  const members = (column: "email_key" | "phone_key") =>
+    db.prepare<[string, string, number], MemberRow>(
+      `SELECT lead_id AS id, created_at AS createdAt, matchable, card FROM lead_identity
+       WHERE workspace_id = ? AND ${column} = ? LIMIT ?`,
+    );
+  const byKind = { email: members("email_key"), phoneNumber: members("phone_key") };
+  return {
+    get: (leadId: string): IdentityRow | undefined => get.get(leadId),
+    put(leadId: string, workspaceId: string, identity: IdentityRow): void {
+      const { externalLeadId, emailKey, phoneKey, createdAt, matchable, card } = identity;
+      put.run(leadId, workspaceId, externalLeadId, emailKey, phoneKey, createdAt, matchable, card);
+    },
+    remove: (leadId: string): void => void remove.run(leadId),
+    /** The created leads of a workspace that share a key. */
+    members: (kind: "email" | "phoneNumber", workspaceId: string, key: string, most: number): MemberRow[] =>
+      byKind[kind].all(workspaceId, key, most),
+  };
+}
