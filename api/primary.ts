@@ -24,10 +24,11 @@ export function answerWorkers(answerOf: (question: Question) => unknown): void {
     if (!isOurs(message) || message.question === undefined) return;
     const { id, question } = message;
     // A question that can't be answered runs into its time limit; so does one of a worker that died meanwhile.
-    Promise.try(answerOf, question).then(
-      (answer) => worker.isConnected() && worker.send({ type: "lead-view", id, answer } satisfies Message),
-      () => undefined,
-    );
+    const answering = async () => {
+      const answer = await answerOf(question);
+      if (worker.isConnected()) worker.send({ type: "lead-view", id, answer } satisfies Message);
+    };
+    answering().catch(() => undefined);
   });
 }
 

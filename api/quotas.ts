@@ -1,21 +1,16 @@
 import { LRUCache } from "lru-cache";
-import { createQuota, type Grant, type Quota } from "../shared/http/quota.ts";
+import {
+  createQuota,
+  type Grant,
+  type Quota,
+  type Use,
+  type UseQuota,
+  useAlone,
+} from "../shared/http/quota.ts";
 import { WRONG_KEYS_PER_MINUTE } from "../shared/http/wrong-keys.ts";
 import type { createAsker, Question } from "./primary.ts";
 
 // Limits hold over all workers: the primary counts, and gives each worker a few uses at a time.
-
-/** One use of a quota, allowed or not. */
-export interface Use {
-  readonly allowed: boolean;
-  /** Uses that are left in the minute. */
-  readonly left: number;
-  /** When the next minute begins, by `Date.now()`. */
-  readonly endsAt: number;
-}
-
-/** Uses a name's quota once: at once where this process has some in hand, else when the primary has answered. */
-export type UseQuota = (name: string) => Use | Promise<Use>;
 
 /** The limits of the API. */
 export interface Quotas {
@@ -55,11 +50,7 @@ export function createQuotas(ratePerMinute: number, ask: ReturnType<typeof creat
   const use = (quota: keyof Limits): UseQuota => {
     if (ask !== undefined)
       return useLeased((name, wanted) => ask<Grant>({ kind: "quota", quota, name, wanted }));
-    const own = createQuota(limitsOf(ratePerMinute)[quota]);
-    return (name) => {
-      const { granted, left, endsAt } = own.take(name, 1);
-      return { allowed: granted > 0, left, endsAt };
-    };
+    return useAlone(createQuota(limitsOf(ratePerMinute)[quota]));
   };
   return { requests: ratePerMinute > 0 ? use("requests") : undefined, wrongKeys: use("wrongKeys") };
 }

@@ -35,3 +35,23 @@ export function createQuota(perMinute: number, now: () => number = Date.now): Qu
     },
   };
 }
+
+/** One use of a quota, allowed or not. */
+export interface Use {
+  readonly allowed: boolean;
+  /** Uses that are left in the minute. */
+  readonly left: number;
+  /** When the next minute begins, by `Date.now()`. */
+  readonly endsAt: number;
+}
+
+/** Uses a name's quota once: at once, or where it is to be asked for, soon. */
+export type UseQuota = (name: string) => Use | Promise<Use>;
+
+/** Uses a quota that only this process counts. */
+export const useAlone =
+  (quota: Quota): UseQuota =>
+  (name) => {
+    const { granted, left, endsAt } = quota.take(name, 1);
+    return { allowed: granted > 0, left, endsAt };
+  };

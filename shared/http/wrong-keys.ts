@@ -1,17 +1,13 @@
 import { isIPv6 } from "node:net";
 import { ProblemError } from "./problem.ts";
-import { createQuota, type Grant } from "./quota.ts";
+import { createQuota, type UseQuota, useAlone } from "./quota.ts";
 
 /** Wrong keys that one address may try in a minute. */
 export const WRONG_KEYS_PER_MINUTE = 30;
 
-/** Uses one of an address's tries; at once, or where several processes count together, soon. */
-export type CountWrongKey = (address: string) => Grant | Promise<Grant>;
-
-/** Counts in this process. */
-export function createWrongKeyCount(): CountWrongKey {
-  const quota = createQuota(WRONG_KEYS_PER_MINUTE);
-  return (address) => quota.take(address, 1);
+/** Counts wrong keys in this process. */
+export function createWrongKeyCount(): UseQuota {
+  return useAlone(createQuota(WRONG_KEYS_PER_MINUTE));
 }
 
 /**
@@ -20,12 +16,12 @@ export function createWrongKeyCount(): CountWrongKey {
  * @param unauthorized the 401's detail
  */
 export async function wrongKeyProblem(
-  count: CountWrongKey,
+  count: UseQuota,
   ip: string,
   unauthorized: string,
 ): Promise<ProblemError> {
-  const { granted, endsAt } = await count(networkOf(ip));
-  if (granted > 0) return new ProblemError(401, unauthorized);
+  const { allowed, endsAt } = await count(networkOf(ip));
+  if (allowed) return new ProblemError(401, unauthorized);
   const seconds = Math.max(1, Math.ceil((endsAt - Date.now()) / 1_000));
   return new ProblemError(
     429,

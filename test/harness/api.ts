@@ -6,7 +6,7 @@ import { openKeysReader } from "../../api/keys.ts";
 import { createPresigner } from "../../api/presign.ts";
 import { createServer } from "../../api/server.ts";
 import { openViews } from "../../api/views.ts";
-import { keysFile, type S3Config } from "../../shared/config.ts";
+import { keysFile, readConfig, type S3Config } from "../../shared/config.ts";
 import { viewFile } from "../../shared/generation.ts";
 import { createKey, openKeys } from "../../shared/keys.ts";
 import { createLog } from "../../shared/log.ts";
@@ -17,11 +17,17 @@ export function openApi({
   s3,
   now,
   ratePerMinute = 0,
+  env = {},
+  mostConnections,
 }: {
   readonly s3?: S3Config;
   readonly now?: () => number;
   readonly ratePerMinute?: number;
+  readonly mostConnections?: number;
+  /** Settings. */
+  readonly env?: Readonly<Record<string, string>>;
 } = {}) {
+  const { httpTimeouts: timeouts, trustedProxies, topics } = readConfig(env);
   const databaseDir = mkdtempSync(join(tmpdir(), "lead-view-api-"));
   const projector = openProjector(viewFile({ databaseDir }));
   const keyStore = openKeys(keysFile({ databaseDir }));
@@ -35,6 +41,11 @@ export function openApi({
     presigner: createPresigner(s3, now),
     log: createLog("api", "silent"),
     ratePerMinute,
+    timeouts,
+    trustedProxies,
+    topics,
+    ask: undefined,
+    mostConnections,
   });
   return {
     projector,
