@@ -2,6 +2,7 @@ import { LRUCache } from "lru-cache";
 import type { Connection } from "../shared/sqlite.ts";
 import { SELECT_LAST_NUMBER } from "../shared/view/change.ts";
 import { type LeadViewRow, SELECT_LEAD_VIEW } from "../shared/view/row.ts";
+import type { Commits } from "./commits.ts";
 import type { Answers } from "./representation.ts";
 
 /** A row as this process holds it. */
@@ -22,8 +23,6 @@ export interface RowReader {
   read(leadId: string): HeldRow | undefined;
   /** Notes that a row takes so many bytes more (less, where negative) than it did. */
   grow(row: HeldRow, bytes: number): void;
-  /** The next read is as of now, in this turn of the event loop too. @returns SQLite's number of the last commit */
-  refresh(): number;
   close(): void;
 }
 
@@ -33,34 +32,21 @@ export interface RowReader {
  * tells. What is kept is decided by `npm run bench:read`: its warm reads come from memory, its cold ones read a row each.
  * @param mostBytes bytes of rows and answers that are kept
  */
-export function createRowReader(db: Connection, mostBytes: number): RowReader {
+export function createRowReader(db: Connection, commits: Commits, mostBytes: number): RowReader {
   const numberOf = db
     .prepare<[string], number>("SELECT number FROM lead_view WHERE lead_id = ? AND body IS NOT NULL")
     .pluck();
   const select = db.prepare<[string], LeadViewRow>(SELECT_LEAD_VIEW);
-  const lastCommit = db.prepare<[], number>("PRAGMA data_version").pluck();
   const cache = new LRUCache<string, HeldRow>({ maxSize: mostBytes });
   const stopForgetting = forgetChanged(db, cache);
-  let asOf = -1;
   let reads = 0;
-  let asked: NodeJS.Immediate | undefined;
-  const ask = () => {
-    asked = undefined;
-  };
-  const look = (): number => {
-    asOf = lastCommit.get() as number;
-    return asOf;
-  };
   const keep = (row: HeldRow) => {
     cache.delete(row.leadId);
     cache.set(row.leadId, row, { size: row.bytes });
   };
   return {
     read(leadId) {
-      if (asked === undefined) {
-        look();
-        asked = setImmediate(ask);
-      }
+      const asOf = commits.ofTurn();
       const known = ++reads % NOTED_ONCE_IN === 0 ? cache.get(leadId) : cache.peek(leadId);
       if (known !== undefined) {
         if (known.asOf === asOf) return known;
@@ -93,16 +79,7 @@ export function createRowReader(db: Connection, mostBytes: number): RowReader {
       row.bytes += bytes;
       if (cache.peek(row.leadId) === row) keep(row);
     },
-    refresh() {
-      clearImmediate(asked);
-      asked = undefined;
-      return look();
-    },
-    close() {
-      stopForgetting();
-      clearImmediate(asked);
-      db.close();
-    },
+    close: stopForgetting,
   };
 }
 

@@ -2,6 +2,7 @@ import type { Server } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type Config, keysFile } from "../shared/config.ts";
+import { createReadiness } from "../shared/control.ts";
 import type { Logger } from "../shared/log.ts";
 import { mostConnections } from "./connection-shares.ts";
 import { openKeysReader } from "./keys.ts";
@@ -25,10 +26,12 @@ export async function serve(config: Config, log: Logger): Promise<(drainMs?: num
   const { host, port } = config;
   const views = openViews(config.databaseDir, config.apiCacheBytes);
   const keys = openKeysReader(keysFile(config));
+  const readiness = createReadiness(config.databaseDir);
   const server = createServer({
     views,
     keys,
     presigner: createPresigner(config.s3),
+    readiness,
     log,
     ratePerMinute: config.ratePerMinute,
     timeouts: config.httpTimeouts,
@@ -50,6 +53,7 @@ export async function serve(config: Config, log: Logger): Promise<(drainMs?: num
     await server.close();
     keys.close();
     views.close();
+    readiness.close();
     log.info("api stopped");
   };
 }

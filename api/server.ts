@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import type { Readiness } from "../shared/control.ts";
 import { ProblemError } from "../shared/http/problem.ts";
 import { createHttpServer, type HttpTimeouts } from "../shared/http/server.ts";
 import type { Logger } from "../shared/log.ts";
@@ -26,6 +27,7 @@ export interface ServerParts {
   readonly views: Views;
   readonly keys: Keys;
   readonly presigner: Presigner;
+  readonly readiness: Readiness;
   readonly log: Logger;
   /** Requests that a key may make in a minute; 0 = no limit. */
   readonly ratePerMinute: number;
@@ -66,7 +68,7 @@ export function createServer(parts: ServerParts): LeadServer {
   // Streams never end by themselves: a server that closes ends them first.
   server.addHook("preClose", async () => feed.close());
   server.register(docs);
-  healthRoutes(server, views, () => draining);
+  healthRoutes(server, views, parts.readiness, () => draining);
   metricsRoute(server, metrics, feed, ask);
   server.register(async (guarded) => {
     authenticate(guarded, keys, quotas, connections);

@@ -1,4 +1,4 @@
-import { followServing, viewFile } from "../shared/generation.ts";
+import { createServingPointer, viewFile } from "../shared/generation.ts";
 import { type Connection, openReader } from "../shared/sqlite.ts";
 import {
   type ChangeRow,
@@ -7,6 +7,7 @@ import {
   SELECT_WORKSPACE_CHANGES,
 } from "../shared/view/change.ts";
 import { DATABASE_VERSION } from "../shared/view/row.ts";
+import { type Commits, watchCommits } from "./commits.ts";
 import { createFindLeads, type FindLeads } from "./find-leads.ts";
 import { createRowReader, type HeldRow } from "./rows.ts";
 
@@ -49,15 +50,20 @@ export interface FoldedPosition {
  */
 export function openViews(databaseDir: string, cacheBytes: number): Views {
   let open: ReturnType<typeof openChecked> | undefined;
-  const opened = () => {
-    open ??= openChecked(viewFile({ databaseDir }), cacheBytes);
-    return open;
-  };
-  const stopFollowing = followServing(databaseDir, () => {
+  const pointer = createServingPointer(databaseDir);
+  const follow = () => {
+    if (!pointer.changed()) return;
     const old = open;
     open = undefined;
     old?.close();
-  });
+  };
+  const opened = () => {
+    // Another process may serve the next generation already: no reader of both is to see a number go back.
+    if (open?.isSuperseded()) follow();
+    open ??= openServing(databaseDir, cacheBytes);
+    return open;
+  };
+  const following = setInterval(follow, FOLLOW_MS).unref();
   return {
     read: (leadId) => opened().read(leadId),
     // A row of a database that was left is in no memory any more.
@@ -71,30 +77,44 @@ export function openViews(databaseDir: string, cacheBytes: number): Views {
         : opened().workspaceChanges.all(workspaceId, after, most),
     positions: () => opened().positions(),
     close() {
-      stopFollowing();
+      clearInterval(following);
       open?.close();
     },
   };
 }
 
-function openChecked(file: string, cacheBytes: number) {
+const FOLLOW_MS = 100;
+
+function openServing(databaseDir: string, cacheBytes: number) {
   let db: Connection | undefined;
   try {
-    db = openReader(file);
-    requireVersion(db.pragma("user_version", { simple: true }) as number);
-    const rows = createRowReader(db, cacheBytes);
-    return {
-      ...rows,
-      find: createFindLeads(db),
-      positions: createPositionReader(db, rows.refresh),
-      lastChange: db.prepare<[], number>(SELECT_LAST_NUMBER).pluck(),
-      changes: db.prepare<[number, number], ChangeRow>(SELECT_CHANGES),
-      workspaceChanges: db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES),
-    };
+    db = openReader(viewFile({ databaseDir }));
+    return openChecked(db, cacheBytes);
   } catch (cause) {
     db?.close();
     throw new ViewsUnavailable(`the view database can't be read: ${(cause as Error).message}`);
   }
+}
+
+function openChecked(db: Connection, cacheBytes: number) {
+  requireVersion(db.pragma("user_version", { simple: true }) as number);
+  const commits = watchCommits(db);
+  const rows = createRowReader(db, commits, cacheBytes);
+  return {
+    read: rows.read,
+    grow: rows.grow,
+    isSuperseded: createSupersededReader(db, commits),
+    find: createFindLeads(db),
+    positions: createPositionReader(db, commits),
+    lastChange: db.prepare<[], number>(SELECT_LAST_NUMBER).pluck(),
+    changes: db.prepare<[number, number], ChangeRow>(SELECT_CHANGES),
+    workspaceChanges: db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES),
+    close() {
+      rows.close();
+      commits.close();
+      db.close();
+    },
+  };
 }
 
 function requireVersion(version: number): void {
@@ -106,20 +126,35 @@ function requireVersion(version: number): void {
   throw new Error(`${what} (schema version ${version}; this program reads ${DATABASE_VERSION})`);
 }
 
+/** Tells whether another generation is about to serve, or serves: the owner notes it before it moves the pointer. */
+function createSupersededReader(db: Connection, commits: Commits): () => boolean {
+  const select = db.prepare<[], number>("SELECT 1 FROM meta WHERE name = 'superseded'").pluck();
+  let asOf: number | undefined;
+  let superseded = false;
+  return () => {
+    const commit = commits.ofTurn();
+    if (commit !== asOf) {
+      asOf = commit;
+      superseded = select.get() !== undefined;
+    }
+    return superseded;
+  };
+}
+
 /** Reads how far the events are folded; again only where something was committed. */
-function createPositionReader(db: Connection, refresh: () => number): () => readonly FoldedPosition[] {
+function createPositionReader(db: Connection, commits: Commits): () => readonly FoldedPosition[] {
   const select = db.prepare<[], FoldedPosition>(
     'SELECT topic, "partition", next_offset AS nextOffset FROM position',
   );
   let asOf: number | undefined;
   let positions: readonly FoldedPosition[] = [];
   return () => {
-    const commit = refresh();
+    const commit = commits.ofNow();
     if (commit !== asOf) {
       positions = select.all();
       asOf = commit;
       // They may be of a later commit than was asked for before: no row is read from before that one.
-      refresh();
+      commits.ofNow();
     }
     return positions;
   };

@@ -5,9 +5,10 @@ import helmet from "@fastify/helmet";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
 import type { Registry } from "prom-client";
+import type { Config } from "../../shared/config.ts";
 import { HELMET_OPTIONS } from "../../shared/http/helmet-options.ts";
 import { ProblemError } from "../../shared/http/problem.ts";
-import { createHttpServer, type HttpTimeouts } from "../../shared/http/server.ts";
+import { createHttpServer } from "../../shared/http/server.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Monitor } from "./monitor.ts";
 import { opsRoutes } from "./ops-routes.ts";
@@ -15,11 +16,10 @@ import { opsRoutes } from "./ops-routes.ts";
 interface OpsServerParts {
   readonly monitor: Monitor;
   readonly registry: Registry;
-  readonly databaseDir: string;
+  readonly config: Config;
   /** Undefined = no page. */
   readonly key: string | undefined;
   readonly log: Logger;
-  readonly timeouts: HttpTimeouts;
 }
 
 const PAGE = fileURLToPath(new URL("page/", import.meta.url));
@@ -28,15 +28,16 @@ const CHART_FOLDER = dirname(createRequire(import.meta.url).resolve("chart.js"))
 
 /** What the projector tells of itself: /metrics, /health/live, /health/ready, and the operator's page at /ops. */
 export async function createOpsServer(parts: OpsServerParts): Promise<FastifyInstance> {
-  const { monitor, registry, databaseDir, key, log, timeouts } = parts;
-  const server = createHttpServer({ log, timeouts });
+  const { monitor, registry, config, key, log } = parts;
+  const server = createHttpServer({ log, timeouts: config.httpTimeouts });
   server.get("/metrics", async (_request, reply) => {
     reply.type(registry.contentType);
     return registry.metrics();
   });
   server.get("/health/live", () => ({ status: "live" }));
   server.get("/health/ready", () => {
-    if (!monitor.isReady()) throw new ProblemError(503, "The view database can't be used right now.");
+    const reason = monitor.reason();
+    if (reason !== undefined) throw new ProblemError(503, `Not ready: ${reason}.`);
     return { status: "ready" };
   });
   if (key !== undefined) {
@@ -46,7 +47,7 @@ export async function createOpsServer(parts: OpsServerParts): Promise<FastifyIns
       pages.get("/ops", (_request, reply) => reply.redirect("/ops/", 308));
       pages.get(`/ops/${CHART}`, (_request, reply) => reply.sendFile(CHART, CHART_FOLDER));
     });
-    server.register(async (guarded) => opsRoutes(guarded, { monitor, databaseDir, key }));
+    server.register(async (guarded) => opsRoutes(guarded, { monitor, config, key }));
   }
   return server;
 }

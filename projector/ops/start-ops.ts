@@ -18,15 +18,15 @@ export interface Ops {
  * @throws Error where a port that was asked for can't be had
  */
 export async function startOps(config: Config, log: Logger): Promise<Ops> {
-  const { databaseDir, kafka, httpTimeouts: timeouts } = config;
+  const { databaseDir, kafka } = config;
   const registry = new Registry();
   const monitor = createMonitor(
-    { databaseDir, publishes: kafka !== undefined },
+    { databaseDir, publishes: kafka !== undefined, mostLagSeconds: config.readyMaxLagSeconds },
     createCommitMetrics(registry),
   );
   registerStateMetrics(registry, monitor, logNames(config));
   const key = opsKey(config);
-  const server = await createOpsServer({ monitor, registry, databaseDir, key, log, timeouts });
+  const server = await createOpsServer({ monitor, registry, config, key, log });
   await listen(server, config, log, key !== undefined);
   return {
     monitor,

@@ -7,6 +7,7 @@ import { createPresigner } from "../../api/presign.ts";
 import { createServer } from "../../api/server.ts";
 import { openViews } from "../../api/views.ts";
 import { keysFile, readConfig, type S3Config } from "../../shared/config.ts";
+import type { Readiness } from "../../shared/control.ts";
 import { viewFile } from "../../shared/generation.ts";
 import { createKey, openKeys } from "../../shared/keys.ts";
 import { createLog } from "../../shared/log.ts";
@@ -19,11 +20,14 @@ export function openApi({
   ratePerMinute = 0,
   env = {},
   mostConnections,
+  readiness = { reason: () => undefined, close: () => undefined },
 }: {
   readonly s3?: S3Config;
   readonly now?: () => number;
   readonly ratePerMinute?: number;
   readonly mostConnections?: number;
+  /** Ready where it is not given. */
+  readonly readiness?: Readiness;
   /** Settings. */
   readonly env?: Readonly<Record<string, string>>;
 } = {}) {
@@ -40,6 +44,7 @@ export function openApi({
     keys,
     presigner: createPresigner(s3, now),
     log: createLog("api", "silent"),
+    readiness,
     ratePerMinute,
     timeouts,
     trustedProxies,
