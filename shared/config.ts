@@ -44,7 +44,7 @@ const Environment = Schema.Struct({
   HOST: optional(NonEmpty),
   PORT: optional(Digits("PORT", 0, 65_535)),
   API_WORKERS: optional(Digits("API_WORKERS", 1, 256)),
-  RATE_LIMIT_PER_MINUTE: optional(Digits("RATE_LIMIT_PER_MINUTE", 0, 1_000_000)),
+  RATE_LIMIT_PER_MINUTE: optional(Digits("RATE_LIMIT_PER_MINUTE", 0, 1_000_000_000)),
   KEEP_ALIVE_TIMEOUT_MS: optional(Digits("KEEP_ALIVE_TIMEOUT_MS", 1_000, 3_600_000)),
   REQUEST_TIMEOUT_MS: optional(Digits("REQUEST_TIMEOUT_MS", 100, 600_000)),
   TRUSTED_PROXIES: optional(Networks),
