@@ -64,7 +64,7 @@ async function build(task: BuildTask): Promise<Built> {
   const { signal } = new AbortController();
   let store: Store;
   if (task.anew) {
-    store = await buildGeneration({ ...task, source: source(), decode, onProgress, signal });
+    store = await buildGeneration({ ...task, source: source(), log, decode, onProgress, signal });
   } else {
     store = openStore(task.file);
     onProgress("catch up", 0, 0);
