@@ -102,8 +102,20 @@ function fuzzedValue(random: Random, value: Buffer | null): Buffer | null {
   if (way < 0.4) return mutateBytes(value, random);
   let json: unknown = JSON.parse(value.toString("utf8"));
   for (let times = random.integer(1, 3); times > 0; times--) json = mutateJson(json, random);
-  return Buffer.from(JSON.stringify(json) ?? "null");
+  return Buffer.from(respelled(random, JSON.stringify(json) ?? "null"));
 }
+
+/** Nasty values as JavaScript does not write them. */
+const SPELLINGS: readonly (readonly [own: string, other: string])[] = [
+  ["\\ud800", "\\uD800"],
+  ["9007199254740992", "9007199254740993"],
+  ["1e+308", "1e400"],
+  [":0,", ":-0.0,"],
+  [":-1", ":-1.0"],
+];
+
+const respelled = (random: Random, json: string): string =>
+  SPELLINGS.reduce((text, [own, other]) => (random.chance(0.5) ? text.replaceAll(own, other) : text), json);
 
 /** The same event as a CloudEvent, in one of the modes, or nearly. */
 function asCloudEvent(random: Random, record: SourceRecord): SourceRecord {
