@@ -1,3 +1,4 @@
+import { parseJson } from "../../shared/events/exact-json.ts";
 import { ActionLog as ActionLogView, Message as MessageView } from "../../shared/view/lead-view.ts";
 import { type ActionLog, actionLogShape } from "../fold/action-log.ts";
 import { type Fields, render, renderAround, type Shape } from "../fold/entity.ts";
@@ -17,7 +18,7 @@ export interface RenderedLog {
   readonly hasDocuments: 0 | 1;
 }
 
-/** Finds a lead's logs by the rules of design.md section 6, among all of them. */
+/** Finds a lead's logs by their roles, among all of them. */
 export interface ActionLogReader {
   /** The `RECENT_LOGS` most recent, newest first by createdAt, then id. */
   recent(): readonly RenderedLog[];
@@ -51,7 +52,7 @@ export function writeLastAction(body: BodyBuilder, part: LeadPart, logs: ActionL
     body.text("null");
     return;
   }
-  const log = JSON.parse(last.text) as ActionLog;
+  const log = parseJson(last.text) as ActionLog;
   const parent = log.parentActionId;
   const toolCalls = logs.toolCalls(
     typeof parent === "string" && parent !== log.id ? [log.id, parent] : [log.id],
@@ -68,7 +69,7 @@ export function writeLog(body: BodyBuilder, part: LeadPart, log: RenderedLog | u
     body.text(log?.text ?? "null");
     return;
   }
-  writeMembers(body, part, JSON.parse(log.text));
+  writeMembers(body, part, parseJson(log.text) as ActionLog);
   body.text("}");
 }
 

@@ -1,5 +1,6 @@
+import { isObject } from "../../shared/events/exact-json.ts";
 import { Item as ItemView } from "../../shared/view/lead-view.ts";
-import { type Fields, isObject, render, renderAround } from "../fold/entity.ts";
+import { type Fields, render, renderAround } from "../fold/entity.ts";
 import { groupShape, type Item, itemShape, type LeadPart } from "../fold/lead-part.ts";
 import { type BodyBuilder, joinMembers, writeArray } from "./body.ts";
 import { namesBefore, writeDocumentFacts } from "./documents.ts";
@@ -8,7 +9,7 @@ import type { ResolvedLinks } from "./links.ts";
 const FILE_TYPES: ReadonlySet<unknown> = new Set(["BANK_STATEMENT", "FILE", "ID", "TAX_RETURN"]);
 const BEFORE_DOCUMENTS = namesBefore(Object.keys(ItemView.fields), "documents");
 
-/** Groups, then items, in the order in which they came (design.md section 6, `checklistItems`). */
+/** Groups, then items, in the order in which they came. */
 export function writeChecklist(body: BodyBuilder, { groups }: LeadPart, links: ResolvedLinks): void {
   writeArray(body, groups, ({ items, ...group }) => {
     const known: Fields = group;
@@ -40,6 +41,6 @@ function writeItem(body: BodyBuilder, item: Item, links: ResolvedLinks): void {
   body.text(tail === "" ? "}" : `,${tail}}`);
 }
 
-/** A one-off item carries its definition's fields itself (omni-facts.md). */
+/** A one-off item carries its definition's fields itself. */
 const fieldTypeOf = ({ checklistItem, fieldType }: Item): unknown =>
   (isObject(checklistItem) ? checklistItem.fieldType : undefined) ?? fieldType;

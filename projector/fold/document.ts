@@ -1,4 +1,4 @@
-import type { Event, EventOf } from "../../shared/events/catalogue.ts";
+import type { EventOf } from "../../shared/events/catalogue.ts";
 import type { documentEvents } from "../../shared/events/document.ts";
 import { arrange } from "./entity.ts";
 import { FoldError } from "./fold-error.ts";
@@ -7,7 +7,7 @@ import { documentShape, type LeadPart, type Link, linkShape, type StoredDocument
 export type DocumentEvent = EventOf<keyof typeof documentEvents>;
 
 /**
- * Folds one event of `omni.document` (design.md section 3). A link may come before its document or its item: it
+ * Folds one event of `omni.document`. A link may come before its document or its item: it
  * appears when both are there.
  * @throws FoldError unknown_entity for an extraction of a document that was not received
  */
@@ -44,5 +44,3 @@ function withDocument(part: LeadPart, document: StoredDocument): LeadPart {
 
 const without = <T>(entities: ReadonlyMap<string, T>, gone: (entity: T) => boolean): ReadonlyMap<string, T> =>
   new Map([...entities].filter(([, entity]) => !gone(entity)));
-
-export const isDocumentEvent = (event: Event): event is DocumentEvent => event.event.startsWith("document.");

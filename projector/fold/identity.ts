@@ -1,7 +1,7 @@
 import { emailKey, phoneKey } from "../../shared/identity-keys.ts";
 import type { LeadPart } from "./lead-part.ts";
 
-/** What other leads see of a lead, and what it is matched by (design.md section 6, matchingLeads). */
+/** What other leads see of a lead, and what it is matched by (rule: matching leads). */
 export interface Identity {
   /** What the platform's customer calls the lead; null where it was not given. */
   readonly externalLeadId: string | null;

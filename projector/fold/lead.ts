@@ -1,4 +1,4 @@
-import type { Event, EventOf } from "../../shared/events/catalogue.ts";
+import type { EventOf } from "../../shared/events/catalogue.ts";
 import type { leadEvents } from "../../shared/events/lead.ts";
 import { LeadRecord } from "../../shared/events/lead.ts";
 import type { Fields } from "./entity.ts";
@@ -10,7 +10,7 @@ export type LeadEvent = EventOf<keyof typeof leadEvents>;
 const RECORD_FIELDS: ReadonlySet<string> = new Set(Object.keys(LeadRecord.fields));
 
 /**
- * Folds one event of `omni.lead` (design.md section 3).
+ * Folds one event of `omni.lead`.
  * @throws FoldError identity_mismatch where the record speaks of another lead or workspace than its envelope
  */
 export function foldLead(part: LeadPart, event: LeadEvent): LeadPart {
@@ -64,5 +64,3 @@ function split(event: EventOf<"lead.created" | "lead.updated">): readonly [Field
   for (const [name, value] of Object.entries(given)) (RECORD_FIELDS.has(name) ? record : extra)[name] = value;
   return [record, extra];
 }
-
-export const isLeadEvent = (event: Event): event is LeadEvent => event.event.startsWith("lead.");

@@ -2,6 +2,7 @@ import type { IHeaders, Producer } from "kafkajs";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
 import { createKafka } from "../source/kafka/client.ts";
+import { messageHeaders } from "../source/kafka/kafka-headers.ts";
 import type { StoredDeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
 import { runRelay } from "./relay.ts";
@@ -43,7 +44,7 @@ async function send(
   const messages = letters.map((letter) => ({
     key: letter.record.key,
     value: letter.record.value,
-    headers: { ...(letter.record.headers as IHeaders), ...connectHeaders(letter, config) },
+    headers: { ...messageHeaders(letter.record.headers), ...connectHeaders(letter, config) },
   }));
   await producer.send({ topic: config.deadLetterTopic, acks: -1, messages });
 }

@@ -2,10 +2,10 @@ import { Schema } from "@effect/schema";
 import { actionLogEvents } from "./action-log.ts";
 import { checklistEvents } from "./checklist.ts";
 import { documentEvents } from "./document.ts";
-import { Id, Time } from "./fields.ts";
+import { EventId, Id, Time } from "./fields.ts";
 import { leadEvents } from "./lead.ts";
 
-/** The topics, each the sole owner of its entities (design.md section 3). */
+/** The topics, each the sole owner of its entities (rule: one topic owns an entity). */
 export const TOPICS = {
   lead: "omni.lead",
   checklist: "omni.checklist",
@@ -15,12 +15,26 @@ export const TOPICS = {
   webhook: "omni.webhook",
 } as const;
 
+/**
+ * The table of events: each topic's, by name, with the Schema of its data. The envelope's Schemas, the published JSON
+ * Schemas and who owns which event follow from it; what an event does to the state is projector/fold/fold.ts's table.
+ */
+const EVENTS = {
+  [TOPICS.lead]: leadEvents,
+  [TOPICS.checklist]: checklistEvents,
+  [TOPICS.document]: documentEvents,
+  [TOPICS.actionLog]: actionLogEvents,
+} as const;
+
 const data = { ...leadEvents, ...checklistEvents, ...documentEvents, ...actionLogEvents };
+
+/** The topics that own events of the catalogue. */
+export type EventTopic = keyof typeof EVENTS;
 
 export type EventType = keyof typeof data;
 
 const envelope = {
-  id: Schema.String.check(Schema.isMinLength(1)),
+  id: EventId,
   schemaVersion: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))),
   occurredAt: Time,
   workspaceId: Id,
@@ -30,7 +44,7 @@ const envelope = {
 const eventSchema = <T extends EventType>(type: T) =>
   Schema.Struct({ ...envelope, event: Schema.Literal(type), data: data[type] });
 
-/** One event of a type, or of one of several: the envelope of design.md section 3 with its data typed. */
+/** One event of a type, or of one of several: the envelope with its data typed. */
 export type EventOf<T extends EventType> = T extends EventType
   ? Schema.Struct<typeof envelope & { event: Schema.Literal<T>; data: (typeof data)[T] }>["Type"]
   : never;
@@ -44,14 +58,11 @@ export const eventSchemas = Object.fromEntries(EVENT_TYPES.map((type) => [type, 
   [T in EventType]: ReturnType<typeof eventSchema<T>>;
 };
 
-const topicsByType: ReadonlyMap<string, string> = new Map(
-  [
-    { topic: TOPICS.lead, events: leadEvents },
-    { topic: TOPICS.checklist, events: checklistEvents },
-    { topic: TOPICS.document, events: documentEvents },
-    { topic: TOPICS.actionLog, events: actionLogEvents },
-  ].flatMap(({ topic, events }) => Object.keys(events).map((type) => [type, topic])),
+const topicsByType: ReadonlyMap<string, EventTopic> = new Map(
+  (Object.entries(EVENTS) as [EventTopic, object][]).flatMap(([topic, events]) =>
+    Object.keys(events).map((type) => [type, topic] as const),
+  ),
 );
 
 /** The topic that owns events of this type; undefined for a type that is not in the catalogue. */
-export const topicOf = (type: string): string | undefined => topicsByType.get(type);
+export const topicOf = (type: string): EventTopic | undefined => topicsByType.get(type);

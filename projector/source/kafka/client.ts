@@ -3,10 +3,12 @@ import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
 import { SourceError } from "../source.ts";
 import { registerCodecs } from "./codecs.ts";
+import { registerNullHeaders } from "./kafka-headers.ts";
 
 const { Kafka: KafkaClient, logLevel } = kafkajs;
 
 registerCodecs();
+registerNullHeaders();
 
 /** A client of the configured cluster, which logs through ours. */
 export function createKafka({ brokers, clientId, tls, sasl }: KafkaConfig, log: Logger): Kafka {

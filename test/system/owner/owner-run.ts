@@ -45,6 +45,7 @@ export interface OwnerResult {
 const MAIN = fileURLToPath(new URL("../../../projector/main.ts", import.meta.url));
 const LEADS = 40;
 const ROUND_DEADLINE_MS = 40_000;
+const WARM_MS = 3_000;
 const silent = createLog("projector", "silent");
 
 /**
@@ -97,9 +98,11 @@ export async function ownerRun(
       }
       const { differing, canaries, missing } = await world.check();
       total.differingViews += differing;
-      total.lost += canaries + missing;
-      if (differing + canaries + missing > 0)
-        onProgress(`round ${round}: ${names}: ${differing} differ, ${canaries} canaries, ${missing} missing`);
+      total.lost += canaries.length + missing;
+      if (differing + canaries.length + missing > 0)
+        onProgress(
+          `round ${round}: ${names}: ${differing} differ, ${missing} missing, erased but there: ${canaries.join(", ")}`,
+        );
       if (round % 20 === 19) onProgress(`${round + 1} rounds`);
     }
     const result = { rounds: round, ...total };
@@ -120,6 +123,7 @@ function createWorld(config: Config, seed: number) {
   const random = createRandom(seed);
   const { databaseDir, eventLogDir } = config;
   const projectors: (ChildProcess | undefined)[] = [undefined, undefined];
+  const startedAt = [0, 0];
   const erased = new Set<number>();
   const readiness = createReadiness(databaseDir);
   let events = 0;
@@ -158,6 +162,7 @@ function createWorld(config: Config, seed: number) {
   };
 
   const start = (index: number) => {
+    startedAt[index] = Date.now();
     projectors[index] = spawn(process.execPath, ["--no-warnings", MAIN], {
       env: process.env,
       stdio: ["ignore", "inherit", "inherit"],
@@ -171,11 +176,9 @@ function createWorld(config: Config, seed: number) {
     const before = ownerOf(databaseDir);
     child.kill("SIGKILL");
     await once(child, "exit");
-    if (
-      before?.pid !== child.pid ||
-      !projectors.some((other) => other !== undefined && other.exitCode === null)
-    )
-      return;
+    // One that was itself started a moment ago is no warm standby yet.
+    const isWarm = projectors[1 - index] && killedAt - (startedAt[1 - index] ?? 0) > WARM_MS;
+    if (before?.pid !== child.pid || !isWarm) return;
     for (const deadline = Date.now() + 10_000; Date.now() < deadline; await delay(5)) {
       const now = ownerOf(databaseDir);
       if (!now || now.pid === child.pid) continue;
@@ -258,7 +261,8 @@ function createWorld(config: Config, seed: number) {
       const drawn = Array.from({ length: random.integer(1, 3) }, () =>
         (actions[random.integer(0, actions.length - 1)] as () => Action)(),
       );
-      return [...drawn, { name: "events", work: async () => (await delay(random.integer(0, 300)), speak()) }];
+      const later = random.integer(0, 300);
+      return [...drawn, { name: "events", work: () => delay(later).then(speak) }];
     },
     reason: () => readiness.reason() ?? "ready",
     takeoverMs: () => longestTakeover,
@@ -330,18 +334,20 @@ async function freshFold(log: string): Promise<Record<string, string>> {
 }
 
 /** Erased leads whose names are in some file of the views; a write-ahead log is cut a moment after the erase. */
-async function canariesLeft(databaseDir: string, erased: ReadonlySet<number>): Promise<number> {
+async function canariesLeft(databaseDir: string, erased: ReadonlySet<number>): Promise<string[]> {
   for (let tries = 100; ; tries--) {
-    const found = [...erased].filter((lead) => isInFiles(databaseDir, `canary-${lead}-`));
-    if (found.length === 0 || tries === 0) return found.length;
+    const found = [...erased].flatMap((lead) =>
+      filesWith(databaseDir, `canary-${lead}-`).map((file) => `lead-${lead} in ${file}`),
+    );
+    if (found.length === 0 || tries === 0) return found;
     await delay(50);
   }
 }
 
-const isInFiles = (databaseDir: string, text: string): boolean =>
+const filesWith = (databaseDir: string, text: string): string[] =>
   readdirSync(databaseDir)
     .filter((name) => name.startsWith("lead_view."))
-    .some((name) => {
+    .filter((name) => {
       const path = join(databaseDir, name);
       return existsSync(path) && readFileSync(path).includes(text);
     });
