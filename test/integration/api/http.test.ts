@@ -59,7 +59,7 @@ function expectProblem({ status, headers, body }: Raw, expected: number): void {
   expect(JSON.parse(body)).toMatchObject({ type: "about:blank", status: expected });
 }
 
-test.each([
+test.each<[string, () => string, number]>([
   ["no HTTP", () => "nonsense\r\n\r\n", 400],
   ["no Host", () => wholeRequest("GET /health/live HTTP/1.1"), 400],
   ["two Host headers", () => wholeRequest("GET /health/live HTTP/1.1", "host: a\r\nhost: b\r\n"), 400],
@@ -81,7 +81,7 @@ test.each([
   ],
   ["an unknown address", () => wholeRequest("GET /nothing HTTP/1.1", "host: a\r\n"), 404],
   ["an unknown method", () => wholeRequest("PROPFIND /health/live HTTP/1.1", "host: a\r\n"), 405],
-] as const)("%s is answered as a problem, with an id, and counted", async (_what, sent, status) => {
+])("%s is answered as a problem, with an id, and counted", async (_what, sent, status) => {
   expectProblem(parse(await raw(sent())), status);
   const { body } = await api.server.inject("/metrics");
   expect(body).toMatch(new RegExp(`_count\\{route="[^"]*",status="${status}"\\} 1`));

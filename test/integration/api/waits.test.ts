@@ -1,6 +1,7 @@
 // Reads that wait for an event (rule: read your writes).
 import { afterEach, expect, test } from "vitest";
 import { createPositionWaits } from "../../../api/position-waits.ts";
+import type { ProblemError } from "../../../shared/http/problem.ts";
 import { openApi } from "../../harness/api.ts";
 import { createSpeaker } from "../../harness/events.ts";
 import { until } from "../../harness/wait.ts";
@@ -53,9 +54,7 @@ test("many who wait cost one look, and as many as one key may, others may still"
   expect(results.slice(50).every((one) => one === "folded")).toBe(true);
   for (const keyId of ["a", "b", "c", "d", "e"])
     for (let count = 0; count < 250; count++)
-      waits.wait("omni.lead/0/9", keyId, (problem) =>
-        results.push((problem as { statusCode: number }).statusCode),
-      );
+      waits.wait("omni.lead/0/9", keyId, (problem) => results.push((problem as ProblemError).statusCode));
   expect(results.slice(305)).toEqual(Array.from({ length: 250 }, () => 503));
   await until("their end", () => results.length === 305 + 1_250);
   expect(results.slice(555).every((one) => one === 504)).toBe(true);
