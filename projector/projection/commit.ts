@@ -174,6 +174,7 @@ function eraseLead(
   }
   store.identities.remove(leadId);
   store.erased.add(leadId);
+  if (parts.size > 0) store.meta.set("unscrubbed", "1");
   store.deadLetters.erase(leadId);
   for (const generation of keptGenerations) store.erased.addDuty({ generation, leadId });
   const workspaceId = storedOwner ?? owner ?? store.views.get(leadId)?.workspaceId;

@@ -43,6 +43,7 @@ export async function verify(
       log: createLog("projector", "warn"),
       decode,
       limit,
+      erased: [],
       expected,
       onProgress,
       signal,

@@ -26,7 +26,7 @@ if (!(Number.isInteger(partitions) && partitions > 0 && Number.isInteger(replica
   fail("set KAFKA_BROKERS to the brokers, for example KAFKA_BROKERS=localhost:9092", 2);
 } else {
   const admin = createKafka(config, createLog("projector", logLevel)).admin();
-  // Patches don't survive compaction: event topics keep every record (design.md section 3).
+  // Patches don't survive compaction: event topics keep every record.
   const events = [...config.topics.values()].map((topic) => ({
     topic,
     numPartitions: partitions,

@@ -1,5 +1,6 @@
 -- Facts of this database: "number" is the last number that a change was given, "fold_version" the rules that its views
--- are made by, "log" the log that it was folded from, "superseded" (once another generation serves) that one's number.
+-- are made by, "superseded" (once another generation serves) that one's number, "unscrubbed" says that leads were erased
+-- and the file was not rewritten since.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO meta (name, value) VALUES ('number', '0');
 

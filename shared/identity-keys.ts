@@ -1,6 +1,6 @@
 import { domainToASCII } from "node:url";
 import { parseDigits, parsePhoneNumberFromString } from "libphonenumber-js/min";
-import { plain } from "../../shared/events/exact-json.ts";
+import { plain } from "./events/exact-json.ts";
 
 /** What has no width or no picture: zero-width spaces and joiners, byte order marks, marks of direction, soft hyphens. */
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}/gu;
