@@ -146,7 +146,6 @@ async function rebuild(
   { owner, onProgress, signal }: Carrying,
 ): Promise<Kinds["rebuild"]["result"]> {
   const { databaseDir } = owner.config;
-  if (from !== undefined && !existsSync(from)) throw new RequestError(`${from}: there is no such folder`);
   const file = buildingFile(databaseDir);
   removeDatabase(file);
   try {

@@ -1,3 +1,6 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { TOPICS } from "../../shared/events/catalogue.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Decode } from "../decode/decode.ts";
 import { assembleStored } from "../projection/commit.ts";
@@ -71,10 +74,23 @@ async function loadState(store: Store, building: Building): Promise<void> {
   };
   const sink = { positions: projection.positions, handle };
   onProgress("fold", 0, expected);
-  if (archive !== undefined) await createFileLog(archive, { log }).readToEnd(sink, signal);
+  if (archive !== undefined) {
+    requireArchive(archive);
+    await createFileLog(archive, { log }).readToEnd(sink, signal);
+  }
   await source.readToEnd(sink, signal);
   signal.throwIfAborted();
   projection.commit();
+}
+
+/** A mistyped folder would be an archive of nothing. */
+function requireArchive(folder: string): void {
+  if (!existsSync(folder)) throw new SourceError(`${folder}: there is no such folder`);
+  const hasFiles = Object.values(TOPICS).some((topic) => existsSync(join(folder, topic)));
+  if (!hasFiles)
+    throw new SourceError(
+      `${folder}: there is no archive here; its files are <topic>/<partition>.ndjson (npm run archive)`,
+    );
 }
 
 /** Folds what stands below the limit; a partition that reached it stands still. */
