@@ -26,6 +26,9 @@ const COLUMNS = `number, lead_id AS leadId, workspace_id AS workspaceId, status,
 /** Reads the changes behind a number, in order: `?` the number, `?` at most so many. */
 export const SELECT_CHANGES = `SELECT ${COLUMNS} FROM lead_view WHERE number > ? ORDER BY number LIMIT ?`;
 
+/** Reads one lead's latest change: `?` the lead's id. */
+export const SELECT_CHANGE = `SELECT ${COLUMNS} FROM lead_view WHERE lead_id = ?`;
+
 /** Every status that a row can have: those of the contract, and none. */
 const ROW_STATUSES = [...Status.literals.map((status) => `= '${status}'`), "IS NULL"];
 
