@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import { followServing, viewFile } from "../shared/generation.ts";
+import { createServingPointer, viewFile } from "../shared/generation.ts";
 import { type Connection, openReader } from "../shared/sqlite.ts";
 import {
   type ChangeRow,
@@ -58,11 +58,13 @@ export function openViews(databaseDir: string, cacheBytes: number): Views {
     open ??= openChecked(viewFile({ databaseDir }), cacheBytes);
     return open;
   };
-  const stopFollowing = followServing(databaseDir, () => {
+  const pointer = createServingPointer(databaseDir);
+  const following = setInterval(() => {
+    if (!pointer.changed()) return;
     const old = open;
     open = undefined;
     old?.close();
-  });
+  }, 100).unref();
   return {
     read: (leadId) => opened().read(leadId),
     require: () => void opened(),
@@ -73,7 +75,7 @@ export function openViews(databaseDir: string, cacheBytes: number): Views {
         : opened().workspaceChanges.all(workspaceId, after, most),
     positions: () => opened().positions(),
     close() {
-      stopFollowing();
+      clearInterval(following);
       open?.close();
     },
   };

@@ -45,6 +45,7 @@ const Environment = Schema.Struct({
   S3_BUCKET: optional(NonEmpty),
   S3_ACCESS_KEY_ID: optional(NonEmpty),
   S3_SECRET_ACCESS_KEY: optional(NonEmpty),
+  READY_MAX_LAG_S: optional(Digits("READY_MAX_LAG_S", 1, 31_536_000)),
   ...kafkaEnvironment,
 });
 
@@ -87,6 +88,8 @@ export interface Config {
   readonly traceEndpoint: string | undefined;
   /** Requests that a key may make in a minute; 0 = no limit. */
   readonly ratePerMinute: number;
+  /** Seconds; views that are further behind the log are not ready. */
+  readonly readyMaxLagSeconds: number;
   readonly logLevel: string;
   /** The workspace of webhook bodies that name none; undefined = such bodies are dead letters. */
   readonly webhookWorkspaceId: string | undefined;
@@ -140,6 +143,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       key: settings.OPS_KEY,
     },
     traceEndpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
+    readyMaxLagSeconds: Number(settings.READY_MAX_LAG_S ?? 60),
     logLevel: settings.LOG_LEVEL ?? "info",
     webhookWorkspaceId: settings.WEBHOOK_WORKSPACE_ID,
     webhooksAllowPrivate: settings.WEBHOOKS_ALLOW_PRIVATE === "true",

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from "node:fs";
 import Database from "better-sqlite3";
 
 export type Connection = Database.Database;
@@ -9,8 +10,10 @@ const WRITER_CACHE_KIB = 262_144;
 const BUSY_TIMEOUT_MS = 5_000;
 
 /** Opens the one connection that writes, in WAL mode; creates the file where there is none. */
-export function openWriter(file: string): Connection {
-  const db = new Database(file, { timeout: BUSY_TIMEOUT_MS });
+export function openWriter(file: string, { mustExist = false } = {}): Connection {
+  // What it holds is the owner's alone; the write-ahead log gets the same rights.
+  if (!mustExist && file !== ":memory:") closeSync(openSync(file, "a", 0o600));
+  const db = new Database(file, { timeout: BUSY_TIMEOUT_MS, fileMustExist: mustExist });
   db.pragma(`page_size = ${PAGE_SIZE}`);
   db.pragma("journal_mode = WAL");
   // In WAL mode NORMAL can lose the last transactions on a power cut but never part of one; positions

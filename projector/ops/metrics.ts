@@ -109,7 +109,14 @@ export function registerStateMetrics(
         this.set(value());
       },
     });
-  gauge("lead_view_ready", "1 where the view database can be used", () => (monitor.isReady() ? 1 : 0));
+  gauge("lead_view_ready", "1 where the views are kept up to date", () =>
+    monitor.reason() === undefined ? 1 : 0,
+  );
+  gauge(
+    "lead_view_other_fold_rules",
+    "1 where views were made by other rules than this program's: rebuild them",
+    () => (monitor.otherRules() === undefined ? 0 : 1),
+  );
   gauge("lead_view_generation", "The generation that serves", monitor.generation);
   gauge(
     "lead_view_dead_letters",

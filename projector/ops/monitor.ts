@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
-import { servingGeneration, viewFile } from "../../shared/generation.ts";
+import { generationFile } from "../../shared/generation.ts";
+import { otherFoldRules } from "../projection/fold-version.ts";
 import type { Committed } from "../projection/projection.ts";
 import { waitingViews } from "../publish/view-topic.ts";
 import type { Endpoints } from "../publish/webhooks/endpoints.ts";
@@ -12,6 +13,7 @@ export interface Subject {
   readonly store: Store;
   readonly source: Source;
   readonly endpoints: Endpoints;
+  readonly generation: number;
 }
 
 /** One point of the charts. */
@@ -32,6 +34,14 @@ export interface Outbox {
 
 export type Monitor = ReturnType<typeof createMonitor>;
 
+export interface MonitorOptions {
+  readonly databaseDir: string;
+  /** True where changes go to topics. */
+  readonly publishes: boolean;
+  /** Seconds; views that are further behind the log are not ready. */
+  readonly mostLagSeconds: number;
+}
+
 const SAMPLE_MS = 2_000;
 /** A quarter of an hour. */
 const SAMPLES = 450;
@@ -41,11 +51,13 @@ const SAMPLES = 450;
  * @param onCommit told of every commit
  */
 export function createMonitor(
-  { databaseDir, publishes }: { readonly databaseDir: string; readonly publishes: boolean },
+  { databaseDir, publishes, mostLagSeconds }: MonitorOptions,
   onCommit: (committed: Committed) => void,
 ) {
   let subject: Subject | undefined;
-  let healthy = true;
+  let trouble: string | undefined;
+  let caughtUp = false;
+  let state = "the projector starts";
   let folded = 0;
   let foldedBefore = 0;
   let sampledAt = performance.now();
@@ -75,16 +87,36 @@ export function createMonitor(
       folded += committed.records;
       onCommit(committed);
     },
-    health(ok: boolean): void {
-      healthy = ok;
+    /** Told why the database can't be used; undefined where it can. */
+    trouble(reason: string | undefined): void {
+      trouble = reason;
     },
-    /** True where a generation is worked on and its database can be used. */
-    isReady: (): boolean => healthy && subject !== undefined,
+    /** What the projector is at while no generation is worked on. */
+    state(now: string): void {
+      state = now;
+    },
+    /** Why the views are not kept up to date; undefined where they are (rule: ready tells the truth). */
+    reason(): string | undefined {
+      if (!subject) return state;
+      const found = trouble ?? subject.source.trouble();
+      if (found !== undefined) return found;
+      const all = partitions();
+      const records = all.reduce((sum, one) => sum + one.records, 0);
+      const seconds = Math.max(0, ...all.map((one) => one.seconds));
+      caughtUp ||= records === 0 || seconds <= mostLagSeconds;
+      if (!caughtUp) return `the history is folded first; ${records} records are left`;
+      if (seconds <= mostLagSeconds) return undefined;
+      return `the views are ${Math.round(seconds)} s behind the log, more than READY_MAX_LAG_S allows`;
+    },
+    /** Records that are not folded yet. */
+    lag: (): number => partitions().reduce((sum, { records }) => sum + records, 0),
     /** The store of the serving generation; undefined between two. */
     store: (): Store | undefined => subject?.store,
     partitions,
     samples: (): readonly Sample[] => samples,
-    generation: (): number => servingGeneration(databaseDir),
+    generation: (): number => subject?.generation ?? 0,
+    /** The version of the rules that the views were made by, where it is not this program's. */
+    otherRules: (): string | undefined => subject && otherFoldRules(subject.store),
     deadLetters: (): number => subject?.store.deadLetters.count() ?? 0,
     outboxes(): Outbox[] {
       if (!subject) return [];
@@ -100,7 +132,8 @@ export function createMonitor(
     },
     /** Bytes of the serving database's files. */
     sizes(): { readonly database: number; readonly wal: number } {
-      const file = viewFile({ databaseDir });
+      if (!subject) return { database: 0, wal: 0 };
+      const file = generationFile(databaseDir, subject.generation);
       const size = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
       return { database: size(file), wal: size(`${file}-wal`) };
     },

@@ -1,11 +1,14 @@
 import { timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { Config } from "../../shared/config.ts";
 import { ProblemError } from "../../shared/http/problem.ts";
 import { limitWrongKeys } from "../../shared/http/wrong-keys.ts";
 import { hashKey } from "../../shared/keys.ts";
 import { viewWithoutUrls } from "../../shared/view/change.ts";
+import { ask } from "../owner/ask.ts";
+import { recentRequests } from "../owner/recent-requests.ts";
 import { listGenerations } from "../rebuild/generations.ts";
-import { readProgress } from "../rebuild/progress-file.ts";
+import { type RecordPosition, recordPosition, recordPositionName } from "../source/source.ts";
 import type { StoredDeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
 import type { Monitor } from "./monitor.ts";
@@ -16,7 +19,7 @@ const PAGE = 50;
 
 interface OpsParts {
   readonly monitor: Monitor;
-  readonly databaseDir: string;
+  readonly config: Config;
   readonly key: string;
 }
 
@@ -25,7 +28,8 @@ interface ById {
 }
 
 /** What the operator's page asks for, below /ops/api; each needs the page's key in `x-ops-key`. */
-export function opsRoutes(server: FastifyInstance, { monitor, databaseDir, key }: OpsParts): void {
+export function opsRoutes(server: FastifyInstance, { monitor, config, key }: OpsParts): void {
+  const { databaseDir } = config;
   const expected = hashKey(key);
   limitWrongKeys(server);
   server.addHook("onRequest", (request: FastifyRequest, _reply, done) => {
@@ -43,34 +47,50 @@ export function opsRoutes(server: FastifyInstance, { monitor, databaseDir, key }
   };
 
   server.get("/ops/api/status", () => ({
-    ready: monitor.isReady(),
+    reason: monitor.reason() ?? null,
+    ready: monitor.reason() === undefined,
+    otherRules: monitor.otherRules() ?? null,
     generation: monitor.generation(),
     partitions: monitor.partitions(),
     samples: monitor.samples(),
     deadLetters: monitor.deadLetters(),
     outboxes: monitor.outboxes(),
     sizes: monitor.sizes(),
-    rebuild: readProgress(databaseDir) ?? null,
+    requests: recentRequests(databaseDir),
   }));
 
   server.get("/ops/api/generations", () => listGenerations(databaseDir));
 
   server.get<{ Querystring: { readonly after?: string } }>("/ops/api/dead-letters", ({ query }) => {
-    const after = query.after === undefined ? 0 : idOf(query.after);
+    const after =
+      query.after === undefined ? { topic: "", partition: 0, offset: 0 } : positionOf(query.after);
     return store().deadLetters.list(after, PAGE).map(summaryOf);
   });
 
-  server.post<ById>("/ops/api/dead-letters/:id/retry", async ({ params }) => {
-    const id = idOf(params.id);
-    if (!store().deadLetters.get(id)) throw new ProblemError(404, "There is no such dead letter.");
-    return runCli("dead-letters-cli.ts", ["retry", String(id)]);
+  server.post<ById>("/ops/api/dead-letters/:id/retry", async ({ params, ip }) => {
+    const at = positionOf(params.id);
+    if (!store().deadLetters.get(at)) throw new ProblemError(404, "There is no such dead letter.");
+    try {
+      const { folded, recovered } = await ask(
+        config,
+        "retry",
+        { letter: recordPositionName(at) },
+        { askedBy: `the operator's page (${ip})` },
+      );
+      return {
+        ok: true,
+        output: `folded its lead again from ${folded} records; ${recovered} dead letters are gone`,
+      };
+    } catch (error) {
+      return { ok: false, output: (error as Error).message };
+    }
   });
 
   server.get<ById>("/ops/api/leads/:id", ({ params }) => {
     const view = store().views.get(params.id);
-    if (!view) throw new ProblemError(404, "There is no view of such a lead.");
-    const { version, body, urlSlots } = view;
-    return { version, view: JSON.parse(viewWithoutUrls(body, urlSlots).toString("utf8")) };
+    if (!view?.body) throw new ProblemError(404, "There is no view of such a lead.");
+    const { number, urlSlots } = view;
+    return { version: number, view: JSON.parse(viewWithoutUrls(view.body, urlSlots).toString("utf8")) };
   });
 
   server.get<ById>("/ops/api/leads/:id/events", async ({ params }) => {
@@ -80,12 +100,13 @@ export function opsRoutes(server: FastifyInstance, { monitor, databaseDir, key }
   });
 }
 
-function idOf(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new ProblemError(400, "A dead letter's id is a number.");
-  return Number(text);
+function positionOf(text: string): RecordPosition {
+  const at = recordPosition(text);
+  if (!at) throw new ProblemError(400, "A dead letter is named by its position: topic/partition/offset.");
+  return at;
 }
 
 /** Without the record's key, value and headers, which may hold a person's data: the command line shows those. */
-function summaryOf({ id, code, reason, failedAt, record: { topic, partition, offset } }: StoredDeadLetter) {
-  return { id, code, reason, failedAt, topic, partition, offset };
+function summaryOf({ code, reason, failedAt, record: { topic, partition, offset } }: StoredDeadLetter) {
+  return { id: `${topic}/${partition}/${offset}`, code, reason, failedAt, topic, partition, offset };
 }

@@ -5,6 +5,7 @@ import helmet from "@fastify/helmet";
 import fastifyStatic from "@fastify/static";
 import Fastify, { type FastifyInstance, LogController } from "fastify";
 import type { Registry } from "prom-client";
+import type { Config } from "../../shared/config.ts";
 import { HELMET_OPTIONS } from "../../shared/http/helmet-options.ts";
 import { ProblemError } from "../../shared/http/problem.ts";
 import { problems } from "../../shared/http/problems.ts";
@@ -15,7 +16,7 @@ import { opsRoutes } from "./ops-routes.ts";
 interface OpsServerParts {
   readonly monitor: Monitor;
   readonly registry: Registry;
-  readonly databaseDir: string;
+  readonly config: Config;
   /** Undefined = no page. */
   readonly key: string | undefined;
   readonly log: Logger;
@@ -28,7 +29,7 @@ const MOST_BODY_BYTES = 1_024;
 
 /** What the projector tells of itself: /metrics, /health/live, /health/ready, and the operator's page at /ops. */
 export async function createOpsServer(parts: OpsServerParts): Promise<FastifyInstance> {
-  const { monitor, registry, databaseDir, key, log } = parts;
+  const { monitor, registry, config, key, log } = parts;
   const server = Fastify({
     bodyLimit: MOST_BODY_BYTES,
     loggerInstance: log,
@@ -42,14 +43,15 @@ export async function createOpsServer(parts: OpsServerParts): Promise<FastifyIns
   });
   server.get("/health/live", () => ({ status: "live" }));
   server.get("/health/ready", () => {
-    if (!monitor.isReady()) throw new ProblemError(503, "The view database can't be used right now.");
+    const reason = monitor.reason();
+    if (reason !== undefined) throw new ProblemError(503, `Not ready: ${reason}.`);
     return { status: "ready" };
   });
   if (key !== undefined) {
     await server.register(fastifyStatic, { root: PAGE, prefix: "/ops/" });
     server.get("/ops", (_request, reply) => reply.redirect("/ops/", 308));
     server.get(`/ops/${CHART}`, (_request, reply) => reply.sendFile(CHART, CHART_FOLDER));
-    server.register(async (guarded) => opsRoutes(guarded, { monitor, databaseDir, key }));
+    server.register(async (guarded) => opsRoutes(guarded, { monitor, config, key }));
   }
   return server;
 }

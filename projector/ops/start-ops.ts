@@ -21,12 +21,12 @@ export async function startOps(config: Config, log: Logger): Promise<Ops> {
   const { databaseDir, kafka } = config;
   const registry = new Registry();
   const monitor = createMonitor(
-    { databaseDir, publishes: kafka !== undefined },
+    { databaseDir, publishes: kafka !== undefined, mostLagSeconds: config.readyMaxLagSeconds },
     createCommitMetrics(registry),
   );
   registerStateMetrics(registry, monitor, logNames(config));
   const key = opsKey(config);
-  const server = await createOpsServer({ monitor, registry, databaseDir, key, log });
+  const server = await createOpsServer({ monitor, registry, config, key, log });
   await listen(server, config, log, key !== undefined);
   return {
     monitor,

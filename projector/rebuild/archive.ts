@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { lineOfRecord } from "../source/file-log/file-record.ts";
-import { type Position, partitionName, type Source } from "../source/source.ts";
+import { type Position, partitionName, type Source, type SourceRecord } from "../source/source.ts";
 import { readHistory } from "./history.ts";
 
 /** Characters that a file's lines wait in memory for. */
@@ -21,16 +21,14 @@ export async function archive(
 ): Promise<number> {
   mkdirSync(folder, { recursive: true });
   if (readdirSync(folder).length > 0) throw new Error(`${folder} is not empty; choose another folder`);
-  const ends = new Map(upTo.map((position) => [partitionName(position), position.nextOffset]));
   const files = new Map<string, { readonly file: number; waiting: string }>();
   let records = 0;
   const flush = (file: { readonly file: number; waiting: string }) => {
     writeSync(file.file, file.waiting);
     file.waiting = "";
   };
-  const history = readHistory(source, (record) => {
+  const write = (record: SourceRecord) => {
     const name = partitionName(record);
-    if (record.offset >= (ends.get(name) ?? 0)) return;
     let file = files.get(name);
     if (!file) {
       const path = join(folder, record.topic, `${record.partition}.ndjson`);
@@ -41,11 +39,10 @@ export async function archive(
     file.waiting += `${lineOfRecord(record)}\n`;
     if (file.waiting.length > BUFFERED) flush(file);
     onRecord(++records);
-  });
+  };
   try {
-    await history.reached(upTo);
+    await readHistory(source, upTo, write);
   } finally {
-    await history.stop();
     for (const file of files.values()) {
       flush(file);
       fsyncSync(file.file);

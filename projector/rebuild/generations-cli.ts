@@ -1,38 +1,54 @@
 // `npm run generations -- list | switch N | remove N`. Exit codes as in rebuild-cli.ts.
+import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { readConfig } from "../../shared/config.ts";
-import { createLog } from "../../shared/log.ts";
-import { createDecoder } from "../decode/decode.ts";
-import { openHistorySource } from "../source/open-source.ts";
-import { Busy, exclusively } from "./exclusively.ts";
-import { listGenerations, removeGeneration, switchBack } from "./generations.ts";
+import { DATABASE_VERSION } from "../../shared/view/row.ts";
+import { ask } from "../owner/ask.ts";
+import { showProgress } from "../owner/show-progress.ts";
+import { listGenerations } from "./generations.ts";
 
-const { positionals } = parseArgs({ allowPositionals: true });
-const [command = "list", argument] = positionals;
-const config = readConfig(process.env);
-const number = Number(argument);
+const USAGE = "usage: npm run generations -- list | switch N | remove N";
 
-try {
-  if (command === "list" && argument === undefined) {
-    for (const { number, serving, bytes, views } of listGenerations(config.databaseDir)) {
-      console.log(
-        `${number}  ${serving ? "serves" : "kept  "}  ${views} views  ${(bytes / 2 ** 20).toFixed(1)} MiB`,
-      );
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  try {
+    const { positionals, values } = parseArgs({
+      allowPositionals: true,
+      options: { help: { type: "boolean", short: "h", default: false } },
+    });
+    const [command = "list", argument] = positionals;
+    const config = readConfig(process.env);
+    const generation = Number(argument);
+    if (values.help) {
+      console.log(USAGE);
+    } else if (command === "list" && argument === undefined) {
+      list(config.databaseDir);
+    } else if (command === "switch" && generation > 0) {
+      const { signal, onProgress, finish } = showProgress();
+      await ask(config, "switch", { generation }, { signal, onProgress }).finally(finish);
+      console.log(`generation ${generation} serves`);
+    } else if (command === "remove" && generation > 0) {
+      await ask(config, "remove", { generation });
+      console.log(`generation ${generation} is removed`);
+    } else {
+      console.error(USAGE);
+      return 2;
     }
-  } else if (command === "switch" && number > 0) {
-    const source = openHistorySource(config, createLog("projector", "warn"));
-    await exclusively(config.databaseDir, () =>
-      switchBack(config.databaseDir, number, source, createDecoder(config)),
-    );
-    console.log(`generation ${number} serves`);
-  } else if (command === "remove" && number > 0) {
-    await exclusively(config.databaseDir, async () => removeGeneration(config.databaseDir, number));
-    console.log(`generation ${number} is removed`);
-  } else {
-    console.error("usage: npm run generations -- list | switch N | remove N");
-    process.exitCode = 2;
+    return 0;
+  } catch (error) {
+    console.error((error as Error).message);
+    return (error as NodeJS.ErrnoException).code?.startsWith("ERR_PARSE_ARGS") ? 2 : 1;
   }
-} catch (error) {
-  console.error((error as Error).message);
-  process.exitCode = error instanceof Busy ? 3 : 1;
+}
+
+function list(databaseDir: string): void {
+  if (!existsSync(databaseDir)) throw new Error(`${databaseDir}: there is no such folder; set DATABASE_DIR`);
+  const generations = listGenerations(databaseDir);
+  if (generations.length === 0) console.log("no generations");
+  for (const { number, serving, views, bytes, schemaVersion } of generations) {
+    const what =
+      views === null ? `schema version ${schemaVersion}, not ${DATABASE_VERSION}` : `${views} views`;
+    console.log(`${number}  ${serving ? "serves" : "kept  "}  ${what}  ${(bytes / 2 ** 20).toFixed(1)} MiB`);
+  }
 }

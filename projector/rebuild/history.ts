@@ -8,57 +8,41 @@ import {
   type SourceRecord,
 } from "../source/source.ts";
 
-/** The log, read from its first record on beside the projector, which takes no notice. */
-export interface History {
-  /** Where the reader is. */
-  positions(): readonly Position[];
-  /**
-   * Waits until everything before these positions was handed over.
-   * @throws SourceError where the log ends before, or lost records
-   */
-  reached(positions: readonly Position[]): Promise<void>;
-  stop(): Promise<void>;
-}
-
-/** Hands over every record from the start of the log, in order per partition, and goes on until it is stopped. */
-export function readHistory(source: Source, onRecord: (record: SourceRecord) => void): History {
+/**
+ * Hands over every record before some positions, in order per partition, beside the projector, which takes no notice.
+ * @throws SourceError where the log ends before them, or lost records
+ */
+export async function readHistory(
+  source: Source,
+  upTo: readonly Position[],
+  onRecord: (record: SourceRecord) => void,
+): Promise<void> {
+  const ends = new Map(upTo.map((position) => [partitionName(position), position.nextOffset]));
   const current = new Map<string, Position>();
-  const stopping = new AbortController();
-  let waiting: { readonly positions: readonly Position[]; readonly resolve: () => void } | undefined;
-  const isReached = (positions: readonly Position[]) =>
-    positions.every(
-      (position) => (current.get(partitionName(position))?.nextOffset ?? 0) >= position.nextOffset,
-    );
-
+  const reached = Promise.withResolvers<void>();
+  const isReached = () =>
+    [...ends].every(([name, nextOffset]) => (current.get(name)?.nextOffset ?? 0) >= nextOffset);
   const sink: Sink = {
     positions: () => [...current.values()],
-    reset: () => undefined,
     async handle({ records, positions }) {
       for (const record of records) {
-        if (record.offset >= (current.get(partitionName(record))?.nextOffset ?? 0)) onRecord(record);
+        const name = partitionName(record);
+        if (record.offset < (current.get(name)?.nextOffset ?? 0)) continue;
+        if (record.offset < (ends.get(name) ?? 0)) onRecord(record);
       }
       for (const position of positions) current.set(partitionName(position), position);
-      if (waiting && isReached(waiting.positions)) waiting.resolve();
+      if (isReached()) reached.resolve();
     },
   };
-  const running = source.run(sink, stopping.signal);
-  running.catch(() => undefined);
-
-  return {
-    positions: sink.positions,
-    async reached(positions) {
-      if (isReached(positions)) return;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      waiting = { positions, resolve };
-      await Promise.race([promise, running]);
-      if (!isReached(positions))
-        throw new SourceError("the history ends before what was folded; it is not this one's");
-    },
-    async stop() {
-      stopping.abort();
-      await running.catch(() => undefined);
-    },
-  };
+  const stopping = new AbortController();
+  const reading = source.readToEnd(sink, stopping.signal);
+  try {
+    await Promise.race([reading, reached.promise]);
+  } finally {
+    stopping.abort();
+    await reading.catch(() => undefined);
+  }
+  if (!isReached()) throw new SourceError("the log ends before what was folded of it; restore it");
 }
 
 /** What a record says; undefined for one that is no event, and so belongs to no lead. */

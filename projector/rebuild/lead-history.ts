@@ -28,17 +28,12 @@ export async function leadHistory(
 ): Promise<Told[]> {
   const told: Told[] = [];
   const key = Buffer.from(leadId);
-  const history = readHistory(source, (record) => {
+  await readHistory(source, upTo, (record) => {
     // A record of another key is another lead's, or no event.
     if (record.key !== null && !record.key.equals(key)) return;
     const one = tell(record, decode);
     if (one.decoded === undefined ? record.key !== null : one.decoded.leadId === leadId) told.push(one);
   });
-  try {
-    await history.reached(upTo);
-  } finally {
-    await history.stop();
-  }
   return told;
 }
 

@@ -2,7 +2,7 @@ import type { Decode, Decoded } from "../decode/decode.ts";
 import { applyDecoded, deadLetterOf } from "../projection/apply.ts";
 import { commitPending } from "../projection/commit.ts";
 import { type PendingLead, refoldedLead } from "../projection/pending-leads.ts";
-import { partitionName, type Source, type SourceRecord } from "../source/source.ts";
+import { type Position, partitionName, type Source, type SourceRecord } from "../source/source.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
 import { decodedOf, readHistory } from "./history.ts";
@@ -16,67 +16,95 @@ export interface Refolded {
   readonly recovered: number;
 }
 
+/** What the running fold offers to whoever folds leads again beside it. */
+export interface BesideFold {
+  /** Does the work between two commits, with nothing pending. */
+  betweenCommits<T>(work: (store: Store) => T): Promise<T>;
+  /** Tells of every record that is folded from now on, until it is stopped. */
+  tap(onRecord: (record: SourceRecord) => void): () => void;
+}
+
+interface LeadRecord {
+  readonly record: SourceRecord;
+  readonly decoded: Decoded;
+}
+
 /**
  * Folds some leads again from the first event on and puts the result in place of what is stored, as if every event
- * that can be folded now had never failed (design.md section 4). The projector may run on: its commits wait for the
- * moment of the exchange.
+ * that can be folded now had never failed. The fold runs on meanwhile: what it folds of these leads is noted, so that
+ * the exchange, between two commits, waits for nothing.
+ * @param leadsOf the leads that are to be folded again
  */
 export async function refoldLeads(
-  store: Store,
+  beside: BesideFold,
   source: Source,
   decode: Decode,
-  leadIds: ReadonlySet<string>,
+  leadsOf: (store: Store) => ReadonlySet<string>,
 ): Promise<Refolded> {
-  const records: { readonly record: SourceRecord; readonly decoded: Decoded }[] = [];
-  const history = readHistory(source, (record) => {
+  const earlier: LeadRecord[] = [];
+  const since: LeadRecord[] = [];
+  let leadIds: ReadonlySet<string> = new Set();
+  const noteIn = (list: LeadRecord[]) => (record: SourceRecord) => {
     const decoded = decodedOf(decode, record);
-    if (decoded && leadIds.has(decoded.leadId)) records.push({ record, decoded });
+    if (decoded && leadIds.has(decoded.leadId)) list.push({ record, decoded });
+  };
+  let stop: () => void = () => undefined;
+  const positions = await beside.betweenCommits((store): Position[] => {
+    leadIds = leadsOf(store);
+    stop = beside.tap(noteIn(since));
+    return store.positions.all();
   });
   try {
-    await history.reached(store.positions.all());
-    let refolded: Refolded = { folded: 0, failed: [], recovered: 0 };
-    await store.transactionAsync(async () => {
-      // What the projector committed while the history was read; the lock holds it here now.
-      const positions = store.positions.all();
-      await history.reached(positions);
-      const next = new Map(positions.map((position) => [partitionName(position), position.nextOffset]));
-      const folded = records.filter(({ record }) => record.offset < (next.get(partitionName(record)) ?? 0));
-      refolded = exchange(store, leadIds, folded);
+    await readHistory(source, positions, noteIn(earlier));
+    return await beside.betweenCommits((store) => {
+      const ends = new Map(store.positions.all().map((one) => [partitionName(one), one.nextOffset]));
+      const starts = new Map(positions.map((one) => [partitionName(one), one.nextOffset]));
+      const isFolded = ({ record }: LeadRecord) =>
+        record.offset < (ends.get(partitionName(record)) ?? 0) &&
+        record.offset >= (starts.get(partitionName(record)) ?? 0);
+      return exchange(store, leadIds, [...earlier, ...distinct(since.filter(isFolded))]);
     });
-    return refolded;
   } finally {
-    await history.stop();
+    stop();
   }
 }
 
-function exchange(
-  store: Store,
-  leadIds: ReadonlySet<string>,
-  records: readonly { readonly record: SourceRecord; readonly decoded: Decoded }[],
-): Refolded {
+/** A batch that was tried again after a failure is told again. */
+function distinct(records: readonly LeadRecord[]): LeadRecord[] {
+  const last = new Map<string, number>();
+  return records.filter(({ record }) => {
+    const name = partitionName(record);
+    if (record.offset <= (last.get(name) ?? -1)) return false;
+    last.set(name, record.offset);
+    return true;
+  });
+}
+
+function exchange(store: Store, leadIds: ReadonlySet<string>, records: readonly LeadRecord[]): Refolded {
   const leads = new Map<string, PendingLead>(
     [...leadIds].map((leadId) => [leadId, refoldedLead(store, leadId)]),
   );
   const failed: DeadLetter[] = [];
-  let recovered = 0;
+  const folded: SourceRecord[] = [];
   for (const { record, decoded } of records) {
     try {
       applyDecoded(leads.get(decoded.leadId) as PendingLead, decoded, () => undefined);
-      for (const { id } of store.deadLetters.at(record)) recovered += store.deadLetters.remove(id) ? 1 : 0;
+      folded.push(record);
     } catch (error) {
       failed.push(deadLetterOf(record, decoded, error));
     }
   }
-  const dropped = [...leads.values()].map((lead) => ({ ...lead, dropped: 0 }));
-  const unknown = failed.filter(({ record }) => store.deadLetters.at(record).length === 0);
-  const turn = store.positions.turn();
-  commitPending(store, {
-    turn,
-    assemble: true,
-    leads: dropped,
-    deadLetters: unknown,
-    failedAt: new Date(),
-    positions: [],
+  let recovered = 0;
+  store.transaction(() => {
+    for (const record of folded) if (store.deadLetters.remove(record)) recovered++;
+    commitPending(store, {
+      assemble: true,
+      leads: [...leads.values()].map((lead) => ({ ...lead, dropped: 0 })),
+      deadLetters: failed,
+      failedAt: new Date(),
+      positions: [],
+      keptGenerations: [],
+    });
   });
-  return { folded: records.length - failed.length, failed, recovered };
+  return { folded: folded.length, failed, recovered };
 }

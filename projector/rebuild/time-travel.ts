@@ -1,7 +1,7 @@
 import { assembleView } from "../assemble/assemble.ts";
 import type { Decode } from "../decode/decode.ts";
+import { logRowOf, pendingLogReader } from "../projection/log-reader.ts";
 import type { Position, Source } from "../source/source.ts";
-import { pendingLogReader, storedLog } from "../store/action-logs.ts";
 import { foldHistory, leadHistory, type Told } from "./lead-history.ts";
 
 /** Up to when: a time (ISO-8601, by the events' occurredAt), or the record at a position of the log. */
@@ -26,7 +26,7 @@ export async function viewAt(
   const { lead } = foldHistory(leadId, before(told, moment));
   const pending = lead.owner === null || lead.erased !== false ? undefined : lead.parts.get(lead.owner);
   if (!pending) return null;
-  const logs = pendingLogReader([...pending.logs.values()].map(storedLog));
+  const logs = pendingLogReader([...pending.logs.values()].map(logRowOf));
   return assembleView({ part: pending.part, logs, matchingLeads: [] }).body.toString("utf8");
 }
 

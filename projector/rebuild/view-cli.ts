@@ -2,13 +2,12 @@
 // `npm run view -- --lead ID --events`: the records that made it, one JSON object a line, in the order of their times.
 import { parseArgs } from "node:util";
 import { readConfig } from "../../shared/config.ts";
-import { viewFile } from "../../shared/generation.ts";
 import { createLog } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
 import { normalizeTime } from "../decode/times.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import type { Position, Source } from "../source/source.ts";
-import { openStore } from "../store/store.ts";
+import { openStoreToRead } from "../store/store.ts";
 import { foldHistory, leadHistory } from "./lead-history.ts";
 import { type Moment, viewAt } from "./time-travel.ts";
 
@@ -24,7 +23,7 @@ if (!values.lead || (!moment && !values.events)) {
   console.error(USAGE);
   process.exitCode = 2;
 } else {
-  const store = openStore(viewFile(config));
+  const store = openStoreToRead(config);
   try {
     const source = openHistorySource(config, createLog("projector", "warn"));
     const upTo = store.positions.all();
@@ -57,6 +56,10 @@ async function printView(
 
 async function printEvents(source: Source, upTo: readonly Position[], leadId: string): Promise<number> {
   const told = await leadHistory(source, createDecoder(config), upTo, leadId);
+  if (told.length === 0) {
+    console.error(`the log has no record of lead ${leadId}`);
+    return 1;
+  }
   const { codes } = foldHistory(leadId, told);
   const lines = told.map(({ record, time }, index) => ({ record, time, code: codes[index] }));
   // Stable, so records of one partition that say the same time stay in their order.

@@ -1,11 +1,13 @@
-import { type Connection, openWriter } from "../../shared/sqlite.ts";
+import { existsSync } from "node:fs";
+import { viewFile } from "../../shared/generation.ts";
+import { type Connection, openReader, openWriter } from "../../shared/sqlite.ts";
 import { createActionLogs } from "./action-logs.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import { createErased } from "./erased.ts";
 import { createIdentities } from "./identities.ts";
 import { createLeads } from "./leads.ts";
 import { createMeta } from "./meta.ts";
-import { migrate } from "./migrate.ts";
+import { migrate, requireSchema } from "./migrate.ts";
 import { createNumbers, type NextNumber } from "./numbers.ts";
 import { createPositions } from "./positions.ts";
 import { createRelays } from "./relays.ts";
@@ -31,19 +33,49 @@ export interface Store {
   close(): void;
 }
 
+export interface StoreOptions {
+  /** Milliseconds since 1970: what the numbers of changes keep above. */
+  readonly now?: () => number;
+  /** True where a file that is not there is not to be made. */
+  readonly mustExist?: boolean;
+}
+
 /**
  * Opens the view database, creating it where there is none.
- * @param now milliseconds since 1970: what the numbers of changes keep above
  * @throws SchemaError where it is of a schema that this program can't write
  */
-export function openStore(file: string, now: () => number = Date.now): Store {
-  const db = openWriter(file);
+export function openStore(file: string, { now = Date.now, mustExist = false }: StoreOptions = {}): Store {
+  const db = openWriter(file, { mustExist });
   try {
     migrate(db);
   } catch (error) {
     db.close();
     throw error;
   }
+  return storeOf(db, now);
+}
+
+/**
+ * Opens the view database of a folder to read, beside its owner: nothing is created, migrated or changed.
+ * @throws Error where there is none, SchemaError where it is of another schema
+ */
+export function openStoreToRead(config: { readonly databaseDir: string }): Store {
+  const file = viewFile(config);
+  if (!existsSync(file))
+    throw new Error(
+      `there is no view database in ${config.databaseDir}; set DATABASE_DIR to the projector's, or start a projector`,
+    );
+  const db = openReader(file);
+  try {
+    requireSchema(db);
+    return storeOf(db, Date.now);
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function storeOf(db: Connection, now: () => number): Store {
   const numbers = createNumbers(db, now);
   const transact = db.transaction((work: (next: NextNumber) => unknown) => numbers.during(work));
   return {

@@ -71,11 +71,8 @@ function showHealth(text, ok) {
 
 async function showStatus() {
   const status = await ask("status");
-  const { partitions, samples, rebuild, sizes } = status;
-  showHealth(
-    status.ready ? "The projector is running." : "The view database can't be used; it is tried again.",
-    status.ready,
-  );
+  const { partitions, samples, requests, sizes } = status;
+  showHealth(status.ready ? "The projector is running." : `Not ready: ${status.reason}.`, status.ready);
   byId("lag").textContent = number(partitions.reduce((sum, { records }) => sum + records, 0));
   byId("lag-seconds").textContent = number(Math.max(0, ...partitions.map(({ seconds }) => seconds)));
   byId("rate").textContent = number(samples.at(-1)?.rate ?? 0);
@@ -99,18 +96,18 @@ async function showStatus() {
     "outboxes",
     status.outboxes.map(({ relay, waiting }) => [relay, number(waiting)]),
   );
-  showRebuild(rebuild);
+  showRebuild(requests.find(({ kind, state }) => kind === "rebuild" && state === "running"));
 }
 
+/** @param rebuild the running request; undefined = none */
 function showRebuild(rebuild) {
-  byId("rebuild").hidden = rebuild === null;
-  if (rebuild === null) return;
-  const { phase, done, total, startedAt } = rebuild;
-  const rate = done / Math.max(0.001, (Date.now() - startedAt) / 1_000);
+  byId("rebuild").hidden = rebuild === undefined;
+  if (rebuild === undefined) return;
+  const { phase = "begins", done = 0, total = 0 } = JSON.parse(rebuild.progress ?? "{}");
   const share = total === 0 ? 1 : Math.min(1, done / total);
   byId("rebuild-bar").value = share;
   byId("rebuild-text").textContent =
-    `${phase}: ${number(done)} of ${number(total)} (${(share * 100).toFixed(1)} %), ${number(rate)}/s`;
+    `${phase}: ${number(done)} of ${number(total)} (${(share * 100).toFixed(1)} %)`;
 }
 
 async function showSlow() {
@@ -120,18 +117,18 @@ async function showSlow() {
     generations.map(({ number: no, serving, views, bytes }) => [
       number(no),
       serving ? "serves" : "",
-      number(views),
+      views === null ? "of another schema" : number(views),
       megabytes(bytes),
     ]),
   );
   fillTable(
     "dead-letters",
-    letters.map(({ id, topic, partition, offset, failedAt, code, reason }) => {
+    letters.map(({ id, failedAt, code, reason }) => {
       const retry = document.createElement("button");
       retry.textContent = "Retry";
       retry.setAttribute("aria-label", `Retry dead letter ${id}`);
       retry.addEventListener("click", () => retryLetter(id, retry));
-      return [number(id), `${topic}/${partition}/${offset}`, failedAt, code, reason, retry];
+      return [id, failedAt, code, reason, retry];
     }),
   );
 }
@@ -140,7 +137,7 @@ async function retryLetter(id, button) {
   button.disabled = true;
   byId("retry-state").textContent = `Folding the lead of dead letter ${id} again…`;
   try {
-    const { output } = await ask(`dead-letters/${id}/retry`, "POST");
+    const { output } = await ask(`dead-letters/${encodeURIComponent(id)}/retry`, "POST");
     byId("retry-state").textContent = `Dead letter ${id}: ${output}`;
     await showSlow();
   } catch (error) {

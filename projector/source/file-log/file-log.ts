@@ -25,9 +25,10 @@ const POLL_MS = 25;
  */
 export function createFileLog(folder: string): Source {
   let files: ReadonlyMap<string, PartitionFile> = new Map();
+  let isRead = false;
   return {
     ends: () => [...files.values()].map((file) => file.end()),
-    trouble: () => undefined,
+    trouble: () => (isRead ? undefined : "the event log is not read yet"),
     run: (sink, signal) => readAll(sink, signal, true),
     readToEnd: (sink, signal) => readAll(sink, signal, false),
   };
@@ -40,6 +41,7 @@ export function createFileLog(folder: string): Source {
     try {
       for (let more = false; !signal.aborted; ) {
         openNewFiles(folder, positions, open);
+        isRead = true;
         // A batch that promised more is always followed by one, be it empty: what it left uncommitted waits for it.
         const batch: Batch | undefined = readBatch(open) ?? (more ? NOTHING_MORE : undefined);
         more = batch?.more ?? false;

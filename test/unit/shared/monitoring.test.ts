@@ -45,7 +45,10 @@ function metricsOf(query: string): string[] {
 /** Each metric's labels, by the names that queries can use. */
 async function metricsThere(): Promise<Set<string>> {
   const registry = new Registry();
-  const monitor = createMonitor({ databaseDir: "/nowhere", publishes: true }, createCommitMetrics(registry));
+  const monitor = createMonitor(
+    { databaseDir: "/nowhere", publishes: true, mostLagSeconds: 60 },
+    createCommitMetrics(registry),
+  );
   registerStateMetrics(registry, monitor, { group: "g", topicName: (topic) => topic });
   monitor.stop();
   const api = openApi();

@@ -1,0 +1,163 @@
+import { existsSync } from "node:fs";
+import type { Config } from "../../shared/config.ts";
+import { openControl } from "../../shared/control.ts";
+import { generationFile, serveGeneration, servingGeneration } from "../../shared/generation.ts";
+import type { Logger } from "../../shared/log.ts";
+import { openReader } from "../../shared/sqlite.ts";
+import type { Decode } from "../decode/decode.ts";
+import { behind, catchUp } from "../rebuild/build.ts";
+import { type KeptEraser, startKeptEraser } from "../rebuild/kept-eraser.ts";
+import { type Compared, numberAll, takeOver } from "../rebuild/reconcile.ts";
+import type { BesideFold } from "../rebuild/refold.ts";
+import { openHistorySource } from "../source/open-source.ts";
+import { type Position, partitionName, SourceError } from "../source/source.ts";
+import { requireSchema } from "../store/migrate.ts";
+import { openStore, type Store } from "../store/store.ts";
+import { createRequests, type Requests } from "./requests.ts";
+
+/** Who may write into a folder, with all that only it does. */
+export interface Owner extends BesideFold {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly decode: Decode;
+  readonly requests: Requests;
+  readonly eraser: KeptEraser;
+  /** The number of the generation that serves. */
+  generation(): number;
+  /** The positions of the serving generation; none where it can't be read by this program. */
+  positions(): readonly Position[];
+  /** Does something with a kept generation of which nothing is erased meanwhile. */
+  withGeneration<T>(generation: number, work: () => Promise<T>): Promise<T>;
+  /** True where that is under way. */
+  isInHand(generation: number): boolean;
+  /** Makes a finished generation the serving one. */
+  switchTo(generation: number, how: SwitchOptions): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface SwitchOptions {
+  /** Up to what the numbers were compared with the serving generation's already. */
+  readonly compared: Compared | undefined;
+  /** True where the generation may know less of the log than the serving one does. */
+  readonly acceptLoss: boolean;
+}
+
+/** What runs in the serving generation; undefined where a command is the owner for as long as it takes. */
+export interface Fold extends BesideFold {
+  readonly store: Store;
+  /** Folds no more, with all that was folded committed or dropped; the database is closed. */
+  pause(): Promise<void>;
+  /** Folds on, in the generation that serves now. */
+  resume(): void;
+}
+
+/** @param fold undefined where nothing is folded while this process owns the folder */
+export function createOwner(
+  { config, log, decode }: { readonly config: Config; readonly log: Logger; readonly decode: Decode },
+  fold: Fold | undefined,
+): Owner {
+  const { databaseDir } = config;
+  const control = openControl(databaseDir);
+  const requests = createRequests(control);
+  const eraser = startKeptEraser(log);
+
+  /** The serving database for a command; the fold has its own open. */
+  const withStore = <T>(work: (store: Store) => T): T => {
+    const store = openStore(generationFile(databaseDir, servingGeneration(databaseDir)));
+    try {
+      return work(store);
+    } finally {
+      store.close();
+    }
+  };
+
+  const inHand = new Set<number>();
+  return {
+    config,
+    log,
+    decode,
+    requests,
+    eraser,
+    generation: () => servingGeneration(databaseDir),
+    positions: () => readPositions(generationFile(databaseDir, servingGeneration(databaseDir))),
+    betweenCommits: async (work) => (fold ? fold.betweenCommits(work) : withStore(work)),
+    tap: (onRecord) => (fold ? fold.tap(onRecord) : () => undefined),
+    isInHand: (generation) => inHand.has(generation),
+    async withGeneration(generation, work) {
+      inHand.add(generation);
+      try {
+        await eraser.idle();
+        return await work();
+      } finally {
+        inHand.delete(generation);
+      }
+    },
+    async switchTo(generation, { compared, acceptLoss }) {
+      await fold?.pause();
+      try {
+        const from = servingGeneration(databaseDir);
+        const servingFile = generationFile(databaseDir, from);
+        const store = openStore(generationFile(databaseDir, generation));
+        try {
+          await catchUp(store, openHistorySource(config, log), decode, new AbortController().signal);
+          const serving = readPositions(servingFile);
+          if (!acceptLoss) requireAsFar(store, serving);
+          if (serving.length > 0) takeOver(store, servingFile, compared, generation);
+          else store.transaction(() => numberAll(store));
+        } finally {
+          store.close();
+        }
+        supersede(servingFile, generation);
+        serveGeneration(databaseDir, generation);
+      } finally {
+        fold?.resume();
+      }
+    },
+    async close() {
+      await eraser.stop();
+      control.close();
+    },
+  };
+}
+
+/** The positions in a database; none where there is no such file, or this program can't read it. */
+function readPositions(file: string): readonly Position[] {
+  if (!existsSync(file)) return [];
+  const db = openReader(file);
+  try {
+    requireSchema(db);
+    return db
+      .prepare<[], Position>(
+        'SELECT topic, "partition", next_offset AS nextOffset, NULL AS last, NULL AS cursor FROM position',
+      )
+      .all();
+  } catch {
+    return [];
+  } finally {
+    db.close();
+  }
+}
+
+/** A generation that would take back what readers have seen does not begin to serve. */
+function requireAsFar(store: Store, serving: readonly Position[]): void {
+  const [first, ...others] = behind(store.positions.all(), serving);
+  if (!first) return;
+  const more = others.length > 0 ? ` (and ${others.length} more partitions)` : "";
+  throw new SourceError(
+    `the log ends before offset ${first.nextOffset} of ${partitionName(first)}${more}, up to which the serving views ` +
+      "were folded: restore it, rebuild from an archive, or accept the loss (npm run rebuild -- --accept-loss). " +
+      "Nothing was switched",
+  );
+}
+
+/** Tells readers of a generation that another one is about to serve: from now on they look at the pointer at each turn. */
+function supersede(file: string, by: number): void {
+  if (!existsSync(file)) return;
+  try {
+    const store = openStore(file);
+    store.meta.set("superseded", String(by));
+    store.close();
+  } catch {
+    // Of a schema that this program can't write: nobody reads it here.
+  }
+}

@@ -1,0 +1,168 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Config } from "../../shared/config.ts";
+import { openControl } from "../../shared/control.ts";
+import { servingGeneration } from "../../shared/generation.ts";
+import type { Logger } from "../../shared/log.ts";
+import { createDecoder } from "../decode/decode.ts";
+import type { Monitor } from "../ops/monitor.ts";
+import { openEndpoints, webhooksFile } from "../publish/webhooks/endpoints.ts";
+import { removeLeftovers } from "../rebuild/generations.ts";
+import type { Tracing } from "../trace/tracing.ts";
+import { carryOut } from "./carry-out.ts";
+import { createOwner, type Fold, type Owner } from "./owner.ts";
+import { type Serving, startServing } from "./serving.ts";
+
+const LOOK_MS = 50;
+const HEARTBEAT_MS = 1_000;
+const ERASE_RETRY_MS = 1_000;
+const ERASED_AT_ONCE = 500;
+
+export interface OwnerParts {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly monitor: Monitor;
+  readonly tracing: Tracing;
+}
+
+/**
+ * Owns the folder until the signal aborts: folds the log into the serving generation, carries out what it is asked for,
+ * and erases from the kept generations.
+ * @throws Error where the fold can't go on; the message says what to do
+ */
+export async function runOwner(
+  { config, log, monitor, tracing }: OwnerParts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { databaseDir } = config;
+  removeLeftovers(databaseDir);
+  const decode = createDecoder(config);
+  const endpoints = openEndpoints(webhooksFile(databaseDir));
+  const parts = { config, log, decode, tracing, endpoints, monitor };
+  const failure = Promise.withResolvers<never>();
+  failure.promise.catch(() => undefined);
+  let serving: Serving | undefined;
+  const start = () => {
+    serving = startServing(parts, servingGeneration(databaseDir));
+    serving.ended.catch(failure.reject);
+  };
+  const current = (): Serving => {
+    if (serving) return serving;
+    throw new Error("another generation begins to serve; ask again");
+  };
+  const fold: Fold = {
+    get store() {
+      return current().store;
+    },
+    betweenCommits: (work) => current().betweenCommits(work),
+    tap: (onRecord) => current().tap(onRecord),
+    async pause() {
+      const ending = current();
+      serving = undefined;
+      await ending.stop();
+      await ending.close();
+    },
+    resume() {
+      try {
+        start();
+      } catch (error) {
+        failure.reject(error);
+      }
+    },
+  };
+  const owner = createOwner({ config, log, decode }, fold);
+  owner.requests.abandonRunning();
+  const stopHeart = beat(databaseDir, monitor);
+  const work = new AbortController();
+  const untilEnd = AbortSignal.any([signal, work.signal]);
+  try {
+    start();
+    const working = [carryOutRequests(owner, untilEnd), eraseFromKept(owner, () => serving, untilEnd)];
+    const stopped = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    await Promise.race([failure.promise, stopped, ...working.map((one) => one.then(() => stopped))]);
+    work.abort();
+    await Promise.all(working);
+  } finally {
+    work.abort();
+    await serving?.stop();
+    await serving?.close();
+    stopHeart();
+    await owner.close();
+    endpoints.close();
+  }
+}
+
+async function carryOutRequests(owner: Owner, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const request = owner.requests.next();
+    if (request) await carryOut(request, owner, signal);
+    else await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** Does the duties that erases left in kept generations (rule: erase everywhere). */
+async function eraseFromKept(
+  owner: Owner,
+  serving: () => Serving | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const duties = serving()?.store.erased.duties(ERASED_AT_ONCE) ?? [];
+    const generation = duties[0]?.generation;
+    let done = false;
+    if (generation !== undefined && generation !== owner.generation() && !owner.isInHand(generation)) {
+      const leadIds = duties.filter((duty) => duty.generation === generation).map(({ leadId }) => leadId);
+      done = await owner.eraser.erase(owner.config.databaseDir, generation, leadIds);
+      if (done) {
+        await owner
+          .betweenCommits((store) => {
+            store.transaction(() => {
+              for (const leadId of leadIds) store.erased.endDuty({ generation, leadId });
+            });
+          })
+          // A switch came between: the duty is done again in the generation that serves then.
+          .catch(() => undefined);
+      }
+    }
+    const wait = done ? 0 : generation === undefined ? LOOK_MS : ERASE_RETRY_MS;
+    await delay(wait, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** Says every second that the owner lives, and how it is doing. */
+function beat(databaseDir: string, monitor: Monitor): () => void {
+  const control = openControl(databaseDir);
+  const put = control.prepare(
+    `INSERT INTO owner VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET pid = excluded.pid,
+       started_at = excluded.started_at, heartbeat_at = excluded.heartbeat_at, reason = excluded.reason, lag = excluded.lag`,
+  );
+  const startedAt = Date.now();
+  let said: string | null | undefined;
+  const say = () => {
+    try {
+      const reason = monitor.reason() ?? null;
+      put.run(process.pid, startedAt, Date.now(), reason, monitor.lag());
+      said = reason;
+    } catch {
+      // A full disk: readers find the heartbeat too old.
+    }
+  };
+  say();
+  const heart = setInterval(say, HEARTBEAT_MS);
+  // What readiness depends on is said as soon as it changes.
+  const change = setInterval(() => {
+    if ((monitor.reason() ?? null) !== said) say();
+  }, LOOK_MS);
+  return () => {
+    clearInterval(heart);
+    clearInterval(change);
+    try {
+      put.run(process.pid, startedAt, Date.now(), "the projector stopped; start one", monitor.lag());
+    } catch {
+      // As above.
+    }
+    control.close();
+  };
+}

@@ -1,0 +1,127 @@
+import type { Config } from "../../shared/config.ts";
+import { generationFile } from "../../shared/generation.ts";
+import type { Logger } from "../../shared/log.ts";
+import type { Decode } from "../decode/decode.ts";
+import type { Monitor } from "../ops/monitor.ts";
+import { otherFoldRules } from "../projection/fold-version.ts";
+import { createGate } from "../projection/gate.ts";
+import { createProjection } from "../projection/projection.ts";
+import { commit, type Running, runProjection } from "../projection/run.ts";
+import { publishDeadLetters } from "../publish/dead-letter-topic.ts";
+import { publishViews } from "../publish/view-topic.ts";
+import { deliverWebhooks } from "../publish/webhooks/deliver.ts";
+import type { Endpoints } from "../publish/webhooks/endpoints.ts";
+import { keptGenerations } from "../rebuild/generations.ts";
+import type { BesideFold } from "../rebuild/refold.ts";
+import { openSource } from "../source/open-source.ts";
+import type { SourceRecord } from "../source/source.ts";
+import { startCheckpointer } from "../store/checkpointer.ts";
+import { openStore, type Store } from "../store/store.ts";
+import type { Tracing } from "../trace/tracing.ts";
+
+export interface ServingParts {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly decode: Decode;
+  readonly tracing: Tracing;
+  readonly endpoints: Endpoints;
+  readonly monitor: Monitor;
+}
+
+/** The generation that serves, with all that goes on in it. */
+export interface Serving extends BesideFold {
+  readonly generation: number;
+  readonly store: Store;
+  /** Rejects where the fold, or a relay, stopped by an error; resolves once it was told to stop. */
+  readonly ended: Promise<void>;
+  /** Folds no more, and ends what it hands on; the store stays open. */
+  stop(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a generation and keeps it up to date: folds the log into it and hands its changes on.
+ * @throws SchemaError where the database is of another schema
+ */
+export function startServing(
+  { config, log, decode, tracing, endpoints, monitor }: ServingParts,
+  generation: number,
+): Serving {
+  const file = generationFile(config.databaseDir, generation);
+  const store = openStore(file);
+  const checkpointer = startCheckpointer(file);
+  const gate = createGate();
+  const source = openSource(config, log);
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const taps = new Set<(record: SourceRecord) => void>();
+  warnOfRules(store, log);
+  // A generation that serves again is not superseded any more.
+  store.meta.remove("superseded");
+  const projection = createProjection(store, decode, {
+    tracing,
+    keptGenerations: () => keptGenerations(config.databaseDir),
+  });
+  const running: Running = {
+    source,
+    projection,
+    gate,
+    log,
+    signal,
+    onBatch(batch) {
+      monitor.batch(batch);
+      for (const tap of taps) for (const record of batch.records) tap(record);
+    },
+    onCommit(committed) {
+      monitor.committed(committed);
+      // What was erased is to be in no file, the write-ahead log among them.
+      if (committed.erased.length > 0) checkpointer.truncate();
+    },
+    onTrouble: monitor.trouble,
+  };
+  const { kafka, eventLogDir, webhooksAllowPrivate: allowPrivate } = config;
+  const positions = projection.positions().length;
+  log.info({ eventLog: kafka?.brokers ?? eventLogDir, file, positions }, "projector started");
+  monitor.observe({ store, source, endpoints, generation });
+  const publishing = [
+    deliverWebhooks({ store, endpoints, log, signal, allowPrivate, tracing }),
+    ...(kafka
+      ? [publishDeadLetters(kafka, store, log, signal), publishViews(kafka, store, { log, signal, tracing })]
+      : []),
+  ];
+  const ended = Promise.all([runProjection(running), ...publishing]).then(() => undefined);
+  ended.catch(() => undefined);
+  return {
+    generation,
+    store,
+    ended,
+    betweenCommits: (work) =>
+      gate.during(async () => {
+        await commit(running);
+        return work(store);
+      }),
+    tap(onRecord) {
+      taps.add(onRecord);
+      return () => void taps.delete(onRecord);
+    },
+    async stop() {
+      stopping.abort();
+      await ended.catch(() => undefined);
+    },
+    async close() {
+      monitor.observe(undefined);
+      await checkpointer.stop();
+      store.close();
+    },
+  };
+}
+
+/** Views of older rules are served beside new ones until they are made anew (rule: fold rules have a version). */
+function warnOfRules(store: Store, log: Logger): void {
+  const version = otherFoldRules(store);
+  if (version === undefined) return;
+  log.warn(
+    { madeBy: version },
+    "the views were made by other fold rules than this program's; make them anew: npm run rebuild",
+  );
+}

@@ -1,0 +1,98 @@
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { readConfig } from "../../shared/config.ts";
+import { generationFile } from "../../shared/generation.ts";
+import { createLog } from "../../shared/log.ts";
+import { createDecoder } from "../decode/decode.ts";
+import { openHistorySource } from "../source/open-source.ts";
+import type { Position } from "../source/source.ts";
+import { openStore, type Store } from "../store/store.ts";
+import { buildGeneration, catchUp } from "./build.ts";
+import { type Compared, compareNumbers } from "./reconcile.ts";
+
+/** What a worker thread is to make: a new generation, or one that is kept up to date again. */
+export interface BuildTask {
+  readonly file: string;
+  /** True = from the first event on; false = from the generation's own positions on. */
+  readonly anew: boolean;
+  readonly archive: string | undefined;
+  readonly limit: readonly Position[] | undefined;
+  readonly expected: number;
+  /** The generation to compare the numbers with; undefined = with none. */
+  readonly serving: number | undefined;
+}
+
+export interface Built {
+  readonly compared: Compared | undefined;
+}
+
+type Message =
+  | { readonly type: "progress"; readonly phase: string; readonly done: number; readonly total: number }
+  | { readonly type: "built"; readonly built: Built }
+  | { readonly type: "failed"; readonly message: string; readonly code: string | undefined };
+
+/**
+ * Makes a generation on a thread of its own, which writes the generation's file and nothing else: so the fold goes on
+ * meanwhile, and a build that is stopped, or whose process dies, has touched nothing that serves.
+ * @throws Error as the build, and where the signal aborts
+ */
+export function runBuild(
+  task: BuildTask,
+  onProgress: (phase: string, done: number, total: number) => void,
+  signal: AbortSignal,
+): Promise<Built> {
+  const worker = new Worker(new URL(import.meta.url), { workerData: task });
+  const { promise, resolve, reject } = Promise.withResolvers<Built>();
+  const stop = () => void worker.terminate();
+  signal.addEventListener("abort", stop, { once: true });
+  worker.on("message", (message: Message) => {
+    if (message.type === "progress") onProgress(message.phase, message.done, message.total);
+    else if (message.type === "built") resolve(message.built);
+    else reject(Object.assign(new Error(message.message), { code: message.code }));
+  });
+  worker.on("error", reject);
+  worker.on("exit", () => reject(new Error(signal.aborted ? "stopped" : "the build ended without a result")));
+  return promise.finally(() => signal.removeEventListener("abort", stop));
+}
+
+async function build(task: BuildTask): Promise<Built> {
+  const config = readConfig(process.env);
+  const decode = createDecoder(config);
+  const log = createLog("projector", "warn");
+  const source = () => openHistorySource(config, log);
+  const onProgress = (phase: string, done: number, total: number) =>
+    parentPort?.postMessage({ type: "progress", phase, done, total } satisfies Message);
+  const { signal } = new AbortController();
+  let store: Store;
+  if (task.anew) {
+    store = await buildGeneration({ ...task, source: source(), decode, onProgress, signal });
+  } else {
+    store = openStore(task.file);
+    onProgress("catch up", 0, 0);
+    await catchUp(store, source(), decode, signal);
+  }
+  try {
+    onProgress("compare", 0, 0);
+    const { serving } = task;
+    const compared =
+      serving === undefined
+        ? undefined
+        : compareNumbers(store, generationFile(config.databaseDir, serving), undefined);
+    // Nothing of it is in the log's file then: the database can be given its final name.
+    store.db.pragma("wal_checkpoint(TRUNCATE)");
+    return { compared };
+  } finally {
+    store.close();
+  }
+}
+
+if (!isMainThread && isTask(workerData)) {
+  const message: Message = await build(workerData).then(
+    (built) => ({ type: "built", built }),
+    (error) => ({ type: "failed", message: error.message, code: error.code }),
+  );
+  parentPort?.postMessage(message);
+}
+
+function isTask(data: unknown): data is BuildTask {
+  return typeof (data as BuildTask | null)?.file === "string" && "anew" in (data as object);
+}

@@ -1,0 +1,146 @@
+import type { Decode } from "../decode/decode.ts";
+import { assembleStored } from "../projection/commit.ts";
+import { markFoldRules } from "../projection/fold-version.ts";
+import { createProjection, type Projection } from "../projection/projection.ts";
+import { createFileLog } from "../source/file-log/file-log.ts";
+import { type Batch, type Position, partitionName, type Source, SourceError } from "../source/source.ts";
+import { openStore, type Store } from "../store/store.ts";
+
+const ASSEMBLED_AT_ONCE = 1_000;
+const MOST_PENDING = 100_000;
+
+export type OnProgress = (phase: string, done: number, total: number) => void;
+
+export interface Building {
+  /** Where the new generation's database is made. */
+  readonly file: string;
+  /** An archive's folder to begin with; undefined = the log alone. */
+  readonly archive: string | undefined;
+  readonly source: Source;
+  readonly decode: Decode;
+  /** Records at these positions and above are left out; undefined = all that the log holds is folded. */
+  readonly limit: readonly Position[] | undefined;
+  /** About how many records there are, for the progress. */
+  readonly expected: number;
+  readonly onProgress: OnProgress;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Makes a generation of all that the log holds now: state first, then each view once. A killed build is begun again, so
+ * nothing here needs to survive a crash before it is finished.
+ * @throws SourceError where the log lost records, or an archive can't be read
+ */
+export async function buildGeneration(building: Building): Promise<Store> {
+  const store = openStore(building.file);
+  try {
+    store.db.pragma("journal_mode = OFF");
+    store.db.pragma("synchronous = OFF");
+    markFoldRules(store);
+    await loadState(store, building);
+    assembleAll(store, building.onProgress);
+    store.db.pragma("journal_mode = WAL");
+    store.db.pragma("synchronous = NORMAL");
+    return store;
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+async function loadState(store: Store, building: Building): Promise<void> {
+  const { archive, source, decode, limit, expected, onProgress, signal } = building;
+  const projection = createProjection(store, decode, { assemble: false });
+  let folded = 0;
+  const handle = async (batch: Batch) => {
+    if (archive !== undefined) requireReadable(batch);
+    foldBelow(projection, batch, limit);
+    const { records } = projection.pending();
+    if (batch.more && records < MOST_PENDING) return;
+    projection.commit();
+    folded += records;
+    onProgress("fold", Math.min(folded, expected), expected);
+  };
+  const sink = { positions: projection.positions, handle };
+  onProgress("fold", 0, expected);
+  if (archive !== undefined) await createFileLog(archive).readToEnd(sink, signal);
+  await source.readToEnd(sink, signal);
+  signal.throwIfAborted();
+  projection.commit();
+}
+
+/** Folds what stands below the limit; a partition that reached it stands still. */
+export function foldBelow(
+  projection: Projection,
+  { records, positions }: Batch,
+  limit: readonly Position[] | undefined,
+): void {
+  const limits = limit && new Map(limit.map((position) => [partitionName(position), position.nextOffset]));
+  const isBelow = (name: string, offset: number) => limits === undefined || offset < (limits.get(name) ?? 0);
+  for (const record of records) {
+    if (isBelow(partitionName(record), record.offset)) projection.fold(record);
+  }
+  projection.advance(
+    positions.map((position) => {
+      const most = limits?.get(partitionName(position)) ?? position.nextOffset;
+      return limits === undefined
+        ? position
+        : { ...position, nextOffset: Math.min(position.nextOffset, most) };
+    }),
+  );
+}
+
+/** An archive is what the views stand on: a line in it that can't be read stops the rebuild. */
+function requireReadable({ records }: Batch): void {
+  const broken = records.find(({ unreadable }) => unreadable !== undefined);
+  if (!broken) return;
+  const { topic, partition, offset, unreadable } = broken;
+  throw new SourceError(
+    `the archive is corrupt: ${topic}/${partition}.ndjson near offset ${offset}: ${unreadable}; ` +
+      "restore the file, or rebuild from another archive. Nothing was switched",
+  );
+}
+
+function assembleAll(store: Store, onProgress: OnProgress): void {
+  const total = store.leads.countOwned();
+  onProgress("assemble", 0, total);
+  let assembled = 0;
+  for (let after = 0; ; ) {
+    const page = store.leads.owned(after, ASSEMBLED_AT_ONCE);
+    const last = page.at(-1);
+    if (!last) return;
+    assembleStored(
+      store,
+      page.map(([, leadId]) => leadId),
+    );
+    assembled += page.length;
+    after = last[0];
+    onProgress("assemble", assembled, total);
+  }
+}
+
+/**
+ * Folds what the log holds behind a finished generation's positions.
+ * @throws SourceError where the log lost records
+ */
+export async function catchUp(
+  store: Store,
+  source: Source,
+  decode: Decode,
+  signal: AbortSignal,
+): Promise<void> {
+  const projection = createProjection(store, decode);
+  const handle = async (batch: Batch) => {
+    foldBelow(projection, batch, undefined);
+    if (!batch.more || projection.pending().records >= MOST_PENDING) projection.commit();
+  };
+  await source.readToEnd({ positions: projection.positions, handle }, signal);
+  signal.throwIfAborted();
+  projection.commit();
+}
+
+/** The partitions that a generation has not come as far in as another one has. */
+export function behind(mine: readonly Position[], others: readonly Position[]): Position[] {
+  const own = new Map(mine.map((position) => [partitionName(position), position.nextOffset]));
+  return others.filter((position) => (own.get(partitionName(position)) ?? 0) < position.nextOffset);
+}

@@ -1,0 +1,90 @@
+import { existsSync } from "node:fs";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { generationFile } from "../../shared/generation.ts";
+import type { Logger } from "../../shared/log.ts";
+import { commitPending } from "../projection/commit.ts";
+import { loadLead } from "../projection/pending-leads.ts";
+import { SchemaError } from "../store/migrate.ts";
+import { openStore } from "../store/store.ts";
+import { removeDatabase } from "./generations.ts";
+
+interface Task {
+  readonly file: string;
+  readonly leadIds: readonly string[];
+}
+
+/** `removed`: it is of another program's schema, so that nothing could be erased from it but all of it. */
+type Done = { readonly erased: true } | { readonly removed: string } | { readonly failed: string };
+
+/** Erases leads from the generations that are kept, on a thread of its own: however slow they are, the fold goes on. */
+export interface KeptEraser {
+  /** @returns false where it could not be done now; try again later */
+  erase(databaseDir: string, generation: number, leadIds: readonly string[]): Promise<boolean>;
+  /** Waits until it is not at work. */
+  idle(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function startKeptEraser(log: Logger): KeptEraser {
+  const worker = new Worker(new URL(import.meta.url), { workerData: { eraser: true } });
+  worker.unref();
+  let waiting: ((done: Done) => void) | undefined;
+  let work: Promise<unknown> = Promise.resolve();
+  worker.on("message", (done: Done) => waiting?.(done));
+  worker.on("error", (error) => waiting?.({ failed: error.message }));
+  return {
+    async erase(databaseDir, generation, leadIds) {
+      const file = generationFile(databaseDir, generation);
+      // It was removed meanwhile, and what it held with it.
+      if (!existsSync(file)) return true;
+      const { promise, resolve } = Promise.withResolvers<Done>();
+      waiting = resolve;
+      work = promise;
+      worker.postMessage({ file, leadIds } satisfies Task);
+      const done = await promise;
+      waiting = undefined;
+      if ("failed" in done) {
+        log.warn(
+          { generation, leads: leadIds.length, error: done.failed },
+          "not erased from a kept generation yet",
+        );
+        return false;
+      }
+      if ("removed" in done) {
+        log.warn(
+          { generation, reason: done.removed },
+          "a kept generation that erased leads could not be taken out of was removed",
+        );
+      }
+      return true;
+    },
+    idle: async () => void (await work),
+    stop: async () => void (await worker.terminate()),
+  };
+}
+
+function erase({ file, leadIds }: Task): Done {
+  let store: ReturnType<typeof openStore>;
+  try {
+    store = openStore(file, { mustExist: true });
+  } catch (error) {
+    if (!(error instanceof SchemaError)) return { failed: (error as Error).message };
+    removeDatabase(file);
+    return { removed: error.message };
+  }
+  try {
+    const leads = leadIds.map((leadId) => ({ ...loadLead(store, leadId), erased: "now" as const }));
+    const pending = { assemble: true, leads, deadLetters: [], positions: [], keptGenerations: [] };
+    commitPending(store, { ...pending, failedAt: new Date(0) });
+    const [checkpoint] = store.db.pragma("wal_checkpoint(TRUNCATE)") as { busy: number }[];
+    return checkpoint?.busy === 0 ? { erased: true } : { failed: "somebody reads it" };
+  } catch (error) {
+    return { failed: (error as Error).message };
+  } finally {
+    store.close();
+  }
+}
+
+if (!isMainThread && (workerData as { eraser?: true } | null)?.eraser) {
+  parentPort?.on("message", (task: Task) => parentPort?.postMessage(erase(task)));
+}

@@ -1,0 +1,12 @@
+// `npm run owner-test [-- --rounds N --seed S]`: random interleavings of all that an owner does, on real processes.
+import { parseArgs } from "node:util";
+import { ownerRun } from "./owner-run.ts";
+
+const { values } = parseArgs({
+  options: { rounds: { type: "string", default: "200" }, seed: { type: "string", default: "1" } },
+});
+const plan = { rounds: Number(values.rounds), seed: Number(values.seed) };
+const result = await ownerRun(plan, (line) => console.error(line));
+console.log(JSON.stringify(result));
+const { stuck, lost, differingViews, numbersReused } = result;
+process.exit(stuck + lost + differingViews + numbersReused === 0 ? 0 : 1);
