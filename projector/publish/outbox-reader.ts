@@ -166,7 +166,10 @@ export async function readOutbox<Row>(reading: Reading<Row>): Promise<void> {
         run.trouble = error.message;
         const wait = Math.min((troubled.get(lane)?.wait ?? FIRST_WAIT_MS / 2) * 2, LONGEST_WAIT_MS);
         troubled.set(lane, { until: Date.now() + wait, wait });
-        log.warn({ relay, lane, error: run.trouble, retryInMs: wait }, "what waits can't be handed on; trying again");
+        log.warn(
+          { relay, lane, error: run.trouble, retryInMs: wait },
+          "what waits can't be handed on; trying again",
+        );
       })
       .then(() => {
         run.finished = true;
@@ -257,7 +260,7 @@ export async function readOutbox<Row>(reading: Reading<Row>): Promise<void> {
     if (!moved) await delay(wait, undefined, { signal }).catch(() => undefined);
   }
   await Promise.race([Promise.all(background), delay(LAST_WAIT_MS)]);
-  await channel.close?.().catch(() => undefined);
+  await Promise.race([channel.close?.().catch(() => undefined), delay(LAST_WAIT_MS)]);
 }
 
 /** For a log line only: a database that can't be read is told of already. */

@@ -12,7 +12,12 @@ const AT_ONCE = 500;
 const ANSWER_MS = 10_000;
 
 /** The broker's words for a record that it will not take, however often it is sent. */
-const REFUSED = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE", "INVALID_RECORD", "INVALID_TIMESTAMP"]);
+const REFUSED = new Set([
+  "MESSAGE_TOO_LARGE",
+  "RECORD_LIST_TOO_LARGE",
+  "INVALID_RECORD",
+  "INVALID_TIMESTAMP",
+]);
 /** Those of them that may be meant for the whole request. */
 const TOO_LARGE = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
 
@@ -38,7 +43,14 @@ export interface TopicRows<Row> {
  * cut into requests by partition and bytes before they are sent. After a failed send the producer is never used again:
  * what the broker wrote without our learning of it would make a later batch look like a repetition.
  */
-export function createTopicChannel<Row>({ config, topic, log, keyOf, outgoing, reference }: TopicRows<Row>): Channel<Row> {
+export function createTopicChannel<Row>({
+  config,
+  topic,
+  log,
+  keyOf,
+  outgoing,
+  reference,
+}: TopicRows<Row>): Channel<Row> {
   const partitionOf = kafkajs.Partitioners.DefaultPartitioner();
   let partitions: { partitionId: number }[] = [];
   let current: Lease | undefined;
@@ -59,7 +71,8 @@ export function createTopicChannel<Row>({ config, topic, log, keyOf, outgoing, r
     } finally {
       await admin.disconnect();
     }
-    if (partitions.length === 0) throw new Error(`topic ${topic} has no partitions; create it with: npm run topics`);
+    if (partitions.length === 0)
+      throw new Error(`topic ${topic} has no partitions; create it with: npm run topics`);
     // No retries of its own: which rows are sent again, and when, is the reader's to say.
     const producer = kafka.producer({ allowAutoTopicCreation: false, retry: { retries: 0 } });
     await producer.connect();
@@ -132,7 +145,8 @@ export function createTopicChannel<Row>({ config, topic, log, keyOf, outgoing, r
 
   /** What becomes of a row that the topic does not take: a reference in its place, so that nobody keeps an older one. */
   const refer = async (partition: number, row: Row, refused: string): Promise<Outcome> => {
-    if (!TOO_LARGE.has(refused)) return { reason: `the broker refuses it (${refused})`, nextTryAt: () => null };
+    if (!TOO_LARGE.has(refused))
+      return { reason: `the broker refuses it (${refused})`, nextTryAt: () => null };
     await send(partition, [reference(row)]);
     const reason = `too large for ${topic} (${refused}): a reference was published; raise its max.message.bytes and retry`;
     log.warn({ topic, partition, code: refused }, "too large for its topic; a reference was published");
@@ -141,7 +155,13 @@ export function createTopicChannel<Row>({ config, topic, log, keyOf, outgoing, r
 
   return {
     laneOf: (row) =>
-      String(partitionOf({ topic, partitionMetadata: partitions as never, message: { key: keyOf(row), value: null } })),
+      String(
+        partitionOf({
+          topic,
+          partitionMetadata: partitions as never,
+          message: { key: keyOf(row), value: null },
+        }),
+      ),
     lanes: () => partitions.map(({ partitionId }) => String(partitionId)),
     atOnce: () => AT_ONCE,
     async prepare() {
@@ -193,6 +213,7 @@ interface Lease {
 /** About what a record takes in a request. */
 export function bytesOf({ key, value, headers }: Message): number {
   let bytes = 64 + (key?.length ?? 0) + (value?.length ?? 0);
-  for (const [name, header] of Object.entries(headers ?? {})) bytes += name.length + String(header).length + 8;
+  for (const [name, header] of Object.entries(headers ?? {}))
+    bytes += name.length + String(header).length + 8;
   return bytes;
 }

@@ -1,5 +1,10 @@
 import type { Connection } from "../../shared/sqlite.ts";
-import { type ChangeRow, SELECT_CHANGE, SELECT_CHANGES, SELECT_WORKSPACE_CHANGES } from "../../shared/view/change.ts";
+import {
+  type ChangeRow,
+  SELECT_CHANGE,
+  SELECT_CHANGES,
+  SELECT_WORKSPACE_CHANGES,
+} from "../../shared/view/change.ts";
 
 /** A view as its row has it; a tombstone has neither status nor body. */
 export interface ViewRow {
@@ -69,7 +74,9 @@ export function createViews(db: Connection) {
       const rows: ChangeRow[] = [];
       let bytes = 0;
       const found =
-        workspaceId === undefined ? after.iterate(number, most) : ofWorkspace.iterate(workspaceId, number, most);
+        workspaceId === undefined
+          ? after.iterate(number, most)
+          : ofWorkspace.iterate(workspaceId, number, most);
       for (const row of found) {
         bytes += row.body?.length ?? 0;
         if (rows.length > 0 && bytes > mostBytes) break;

@@ -11,7 +11,12 @@ export interface Produced {
  * What is done to a Produce request: let through; its answer lost; the connection cut before the broker has it, or after;
  * held back for so many milliseconds; or answered by us with one of the protocol's error codes, the broker not asked.
  */
-export type Fault = "lose answer" | "cut before" | "cut after" | { readonly delayMs: number } | { readonly error: number };
+export type Fault =
+  | "lose answer"
+  | "cut before"
+  | "cut after"
+  | { readonly delayMs: number }
+  | { readonly error: number };
 
 export const NOT_ENOUGH_REPLICAS = 19;
 export const REQUEST_TIMED_OUT = 7;
@@ -72,7 +77,8 @@ export async function startKafkaProxy(broker: string, faultOf: (produced: Produc
       if (what === "lose") return;
       for (let at = frame.indexOf(HOST); at >= 0; at = frame.indexOf(HOST, at + 1)) {
         const portAt = at + HOST.length;
-        if (portAt + 4 <= frame.length && frame.readInt32BE(portAt) === brokerPort) frame.writeInt32BE(port, portAt);
+        if (portAt + 4 <= frame.length && frame.readInt32BE(portAt) === brokerPort)
+          frame.writeInt32BE(port, portAt);
       }
       client.write(frame);
     });

@@ -26,7 +26,7 @@ export async function keepViewsOfTopic(kafka: kafkajs.Kafka, topic: string, grou
       );
       const version = Number(texts.version);
       headers.push(texts);
-      (seen[leadId] ??= []).push(version);
+      seen[leadId] = [...(seen[leadId] ?? []), version];
       if (message.value === null) views.delete(leadId);
       else if (texts.ce_dataref !== undefined) views.set(leadId, { version, view: texts.ce_dataref });
       else views.set(leadId, { version, view: JSON.parse(message.value.toString()) });

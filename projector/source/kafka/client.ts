@@ -18,7 +18,10 @@ scheduleOnlyWhatWaits();
 export function createKafka(
   { brokers, clientId, tls, sasl }: KafkaConfig,
   log: Logger,
-  { requestTimeout = 30_000, retries = 5 }: { readonly requestTimeout?: number; readonly retries?: number } = {},
+  {
+    requestTimeout = 30_000,
+    retries = 5,
+  }: { readonly requestTimeout?: number; readonly retries?: number } = {},
 ): Kafka {
   return new KafkaClient({
     clientId,

@@ -73,7 +73,9 @@ describe.skipIf(inject("brokers") === "")("what is published while the broker is
   const limit = (topic: string, bytes: number) =>
     cluster.admin.alterConfigs({
       validateOnly: false,
-      resources: [{ type: 2, name: topic, configEntries: [{ name: "max.message.bytes", value: String(bytes) }] }],
+      resources: [
+        { type: 2, name: topic, configEntries: [{ name: "max.message.bytes", value: String(bytes) }] },
+      ],
     });
   /** The topic is the table: every view with its latest number, none that is gone. */
   const isWhole = () => {
@@ -102,7 +104,9 @@ describe.skipIf(inject("brokers") === "")("what is published while the broker is
     create(1, 100, "large");
     const output = () => randomBytes(450_000).toString("hex");
     for (const id of ["a", "b", "c"])
-      projector.foldBatch([speaker.say({ leadId: "large-0", event: "action_log.created", data: { id, output: output() } })]);
+      projector.foldBatch([
+        speaker.say({ leadId: "large-0", event: "action_log.created", data: { id, output: output() } }),
+      ]);
     create(20, 100, "after");
     start();
     await until("the others, and the reference", isWhole);
