@@ -5,6 +5,7 @@ import { DecodeError } from "../decode/decode-error.ts";
 import { WEBHOOK_HANDLERS, type WebhookKinds } from "../publish/webhooks/requests.ts";
 import { runBuild } from "../rebuild/build-worker.ts";
 import { buildingFile, nextGeneration, removeDatabase, requireGeneration } from "../rebuild/generations.ts";
+import { addMissedDuties } from "../rebuild/reconcile.ts";
 import { refoldLeads } from "../rebuild/refold.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import { type RecordPosition, recordPosition, recordPositionName } from "../source/source.ts";
@@ -167,13 +168,21 @@ async function rebuild(
     if (switches && !acceptDeadLetters && serving !== undefined)
       requireNoNewLetters(file, generationFile(databaseDir, serving));
     const generation = nextGeneration(databaseDir);
-    renameDatabase(file, generationFile(databaseDir, generation));
+    const made = generationFile(databaseDir, generation);
+    if (serving === undefined) {
+      renameDatabase(file, made);
+    } else {
+      await owner.betweenCommits((store) => {
+        renameDatabase(file, made);
+        addMissedDuties(store, made, generation);
+      });
+    }
     if (switches) {
       onProgress({ phase: "switch", done: 0, total: 0 });
       try {
         await owner.switchTo(generation, { compared, acceptLoss });
       } catch (error) {
-        removeDatabase(generationFile(databaseDir, generation));
+        removeDatabase(made);
         throw error;
       }
     }

@@ -6,6 +6,7 @@ import type { Logger } from "../../shared/log.ts";
 import { openReader } from "../../shared/sqlite.ts";
 import type { Decode } from "../decode/decode.ts";
 import { behind, catchUp } from "../rebuild/build.ts";
+import { generationNumbers } from "../rebuild/generations.ts";
 import { type KeptEraser, startKeptEraser } from "../rebuild/kept-eraser.ts";
 import { type Compared, numberAll, takeOver } from "../rebuild/reconcile.ts";
 import type { BesideFold } from "../rebuild/refold.ts";
@@ -102,7 +103,8 @@ export function createOwner(
           await catchUp(store, openHistorySource(config, log), decode, new AbortController().signal);
           const serving = readPositions(servingFile);
           if (!acceptLoss) requireAsFar(store, serving);
-          if (serving.length > 0) takeOver(store, servingFile, compared, generation);
+          const kept = generationNumbers(databaseDir).filter((number) => number !== generation);
+          if (serving.length > 0) takeOver(store, servingFile, compared, { number: generation, kept });
           else store.transaction(() => numberAll(store));
         } finally {
           store.close();

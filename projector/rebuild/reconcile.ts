@@ -1,4 +1,4 @@
-import type { Connection } from "../../shared/sqlite.ts";
+import { type Connection, openReader } from "../../shared/sqlite.ts";
 import { UNNUMBERED } from "../projection/commit.ts";
 import type { Store } from "../store/store.ts";
 
@@ -53,12 +53,13 @@ export function compareNumbers(store: Store, servingFile: string, since: Compare
  * above every number that was ever given; views that only the serving one has become tombstones; what stands beside the
  * views and is not folded from the log (relays' positions and what they set aside, discarded letters, erase duties) is taken over.
  * @param number this generation's own
+ * @param kept all others, the serving one among them
  */
 export function takeOver(
   store: Store,
   servingFile: string,
   since: Compared | undefined,
-  number: number,
+  { number, kept }: { readonly number: number; readonly kept: readonly number[] },
 ): void {
   compareNumbers(store, servingFile, since);
   besideServing(store.db, servingFile, (db) => {
@@ -81,8 +82,33 @@ export function takeOver(
     db.prepare("INSERT INTO main.erase_duty SELECT * FROM serving.erase_duty WHERE generation <> ?").run(
       number,
     );
+    // What was erased on the way to this moment was no duty in anybody's transaction yet.
+    for (const generation of kept) {
+      db.prepare(
+        `INSERT OR IGNORE INTO main.erase_duty SELECT ?, lead_id FROM main.erased e
+         WHERE NOT EXISTS (SELECT 1 FROM serving.erased s WHERE s.lead_id = e.lead_id)`,
+      ).run(generation);
+    }
     numberAll(store);
   });
+}
+
+/**
+ * Makes it a duty to erase from a generation what was erased from this one while the other was built: as it is kept from
+ * now on, later erases find it.
+ */
+export function addMissedDuties({ db, erased }: Store, file: string, generation: number): void {
+  const other = openReader(file);
+  try {
+    const has = other.prepare<[string], unknown>("SELECT 1 FROM erased WHERE lead_id = ?");
+    const all = db.prepare<[], string>("SELECT lead_id FROM erased").pluck();
+    const missed = all.all().filter((leadId) => has.get(leadId) === undefined);
+    db.transaction(() => {
+      for (const leadId of missed) erased.addDuty({ generation, leadId });
+    }).immediate();
+  } finally {
+    other.close();
+  }
 }
 
 /** Numbers what has none, in the order of the leads' ids. */

@@ -33,15 +33,17 @@ export const SELECT_CHANGE = `SELECT ${COLUMNS} FROM lead_view WHERE lead_id = ?
 const ROW_STATUSES = [...Status.literals.map((status) => `= '${status}'`), "IS NULL"];
 
 /**
- * The same of one workspace: `?1` the workspace, `?2` the number, `?3` at most so many. One range of the index for each
+ * The same of one workspace: `?` the workspace, `?` the number, `?` at most so many. One range of the index for each
  * status, merged, since the index that finds by status serves this too; the rows are then read by their rowid.
  */
-export const SELECT_WORKSPACE_CHANGES = `SELECT ${COLUMNS} FROM lead_view WHERE rowid IN (
+export const SELECT_WORKSPACE_CHANGES = `WITH bound (workspace, after, most) AS (SELECT ?, ?, ?)
+  SELECT ${COLUMNS} FROM lead_view WHERE rowid IN (
     SELECT id FROM (${ROW_STATUSES.map(
       (status) =>
         `SELECT * FROM (SELECT rowid AS id, number FROM lead_view
-          WHERE workspace_id = ?1 AND status ${status} AND number > ?2 ORDER BY number LIMIT ?3)`,
-    ).join(" UNION ALL ")}) ORDER BY number LIMIT ?3)
+          WHERE workspace_id = (SELECT workspace FROM bound) AND status ${status}
+            AND number > (SELECT after FROM bound) ORDER BY number LIMIT (SELECT most FROM bound))`,
+    ).join(" UNION ALL ")}) ORDER BY number LIMIT (SELECT most FROM bound))
   ORDER BY number`;
 
 /** The last number that a change was given. */

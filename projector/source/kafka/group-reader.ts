@@ -20,6 +20,7 @@ interface ReaderParts {
   readonly admin: Admin;
   readonly consumer: Consumer;
   readonly config: KafkaConfig;
+  readonly clusterId: string;
   readonly sink: Sink;
   readonly log: Logger;
   readonly onBatch: () => void;
@@ -29,7 +30,16 @@ interface ReaderParts {
 type Assignment = Readonly<Record<string, readonly number[]>>;
 
 /** Turns the group's batches into the sink's: none folded twice, none with a hole before it. */
-export function createGroupReader({ admin, consumer, config, sink, log, onBatch, fail }: ReaderParts) {
+export function createGroupReader({
+  admin,
+  consumer,
+  config,
+  clusterId,
+  sink,
+  log,
+  onBatch,
+  fail,
+}: ReaderParts) {
   const topicOf = new Map([...config.topics].map(([topic, name]) => [name, topic]));
   const beyond = createHeldBeyond();
   let assignment: Assignment = {};
@@ -135,7 +145,7 @@ export function createGroupReader({ admin, consumer, config, sink, log, onBatch,
       const last = records.at(-1);
       if (!last) continue;
       const isLast = from + SLICE >= fresh.length;
-      const behindLast = positionBehind(last);
+      const behindLast = positionBehind(last, clusterId);
       // Control records at the batch's end are behind us too.
       const reached = isLast ? { ...behindLast, nextOffset: Number(batch.lastOffset()) + 1 } : behindLast;
       more = beyond.records(sink.positions()) - records.length >= WORTH_WAITING;

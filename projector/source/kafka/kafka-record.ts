@@ -15,9 +15,12 @@ export function recordOfMessage(topic: string, partition: number, message: Kafka
   };
 }
 
-/** The position behind a record. */
-export function positionBehind(record: SourceRecord): Position {
+/** The source's note in a position: the cluster whose records were read. */
+export const cursorOfCluster = (clusterId: string): string => JSON.stringify({ cluster: clusterId });
+
+/** The position behind a record of a cluster. */
+export function positionBehind(record: SourceRecord, clusterId: string): Position {
   const { topic, partition, offset } = record;
   const last = { offset, hash: recordHash(record) };
-  return { topic, partition, nextOffset: offset + 1, last, cursor: null };
+  return { topic, partition, nextOffset: offset + 1, last, cursor: cursorOfCluster(clusterId) };
 }

@@ -6,6 +6,7 @@ import { partitionName, type Sink, type Source } from "../source.ts";
 import { createKafka, hopeless, isKafkaTrouble } from "./client.ts";
 import { createGroupReader } from "./group-reader.ts";
 import { firstPositions, heldOffsets, partitionCounts } from "./history-check.ts";
+import { requireSameLog } from "./same-log.ts";
 
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 10_000;
@@ -123,13 +124,24 @@ async function consume({
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     await admin.connect();
+    const { clusterId } = await admin.describeCluster();
+    await requireSameLog(kafka, admin, config, sink.positions(), clusterId);
     onPartitions(await beginAll(admin, config, sink));
     const ends = toEnd ? await endOffsets(admin, config) : undefined;
     if (ends && sink.positions().every((one) => one.nextOffset >= (ends.get(partitionName(one)) ?? 0)))
       return;
     await consumer.connect();
     await consumer.subscribe({ topics: [...config.topics.values()], fromBeginning: true });
-    const reader = createGroupReader({ admin, consumer, config, sink, log, onBatch, fail: ended.reject });
+    const reader = createGroupReader({
+      admin,
+      consumer,
+      config,
+      clusterId,
+      sink,
+      log,
+      onBatch,
+      fail: ended.reject,
+    });
     onReader(reader);
     consumer.on("consumer.crash", ({ payload }) => ended.reject(payload.error));
     consumer.on("consumer.group_join", ({ payload }) => reader.assigned(payload.memberAssignment));

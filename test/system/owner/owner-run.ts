@@ -97,9 +97,11 @@ export async function ownerRun(
       }
       const { differing, canaries, missing } = await world.check();
       total.differingViews += differing;
-      total.lost += canaries + missing;
-      if (differing + canaries + missing > 0)
-        onProgress(`round ${round}: ${names}: ${differing} differ, ${canaries} canaries, ${missing} missing`);
+      total.lost += canaries.length + missing;
+      if (differing + canaries.length + missing > 0)
+        onProgress(
+          `round ${round}: ${names}: ${differing} differ, ${missing} missing, erased but there: ${canaries.join(", ")}`,
+        );
       if (round % 20 === 19) onProgress(`${round + 1} rounds`);
     }
     const result = { rounds: round, ...total };
@@ -330,18 +332,20 @@ async function freshFold(log: string): Promise<Record<string, string>> {
 }
 
 /** Erased leads whose names are in some file of the views; a write-ahead log is cut a moment after the erase. */
-async function canariesLeft(databaseDir: string, erased: ReadonlySet<number>): Promise<number> {
+async function canariesLeft(databaseDir: string, erased: ReadonlySet<number>): Promise<string[]> {
   for (let tries = 100; ; tries--) {
-    const found = [...erased].filter((lead) => isInFiles(databaseDir, `canary-${lead}-`));
-    if (found.length === 0 || tries === 0) return found.length;
+    const found = [...erased].flatMap((lead) =>
+      filesWith(databaseDir, `canary-${lead}-`).map((file) => `lead-${lead} in ${file}`),
+    );
+    if (found.length === 0 || tries === 0) return found;
     await delay(50);
   }
 }
 
-const isInFiles = (databaseDir: string, text: string): boolean =>
+const filesWith = (databaseDir: string, text: string): string[] =>
   readdirSync(databaseDir)
     .filter((name) => name.startsWith("lead_view."))
-    .some((name) => {
+    .filter((name) => {
       const path = join(databaseDir, name);
       return existsSync(path) && readFileSync(path).includes(text);
     });
