@@ -98,7 +98,7 @@ export async function readOutbox<Row>(reading: Reading<Row>): Promise<void> {
   const background = new Set<Promise<void>>();
   let turn = 0;
 
-  const isFree = (lane: string) => !busy.has(lane) && (troubled.get(lane)?.until ?? 0) <= Date.now();
+  const isFree = (lane: string) => !busy.has(lane) && (troubled.get(lane)?.until ?? 0) <= performance.now();
 
   const retries = (most: number): Map<string, Entry<Row>[]> => {
     const now = Date.now();
@@ -165,7 +165,7 @@ export async function readOutbox<Row>(reading: Reading<Row>): Promise<void> {
       .catch((error: Error) => {
         run.trouble = error.message;
         const wait = Math.min((troubled.get(lane)?.wait ?? FIRST_WAIT_MS / 2) * 2, LONGEST_WAIT_MS);
-        troubled.set(lane, { until: Date.now() + wait, wait });
+        troubled.set(lane, { until: performance.now() + wait, wait });
         log.warn(
           { relay, lane, error: run.trouble, retryInMs: wait },
           "what waits can't be handed on; trying again",

@@ -18,6 +18,9 @@ export interface SetAside {
 
 const COLUMNS = "name, lane, number, reason, attempts, since, next_try_at AS nextTryAt";
 
+/** Milliseconds; nobody is made to wait for longer. */
+const LONGEST_MS = 3 * 86_400_000;
+
 /** The table of what is set aside, by relay. */
 export function createSetAsides(db: Connection) {
   const get = db.prepare<[string, string], SetAside>(
@@ -32,8 +35,9 @@ export function createSetAsides(db: Connection) {
   const passed = db.prepare<[string, string, number]>(
     "DELETE FROM set_aside WHERE relay = ? AND name = ? AND number <= ?",
   );
-  const due = db.prepare<[string, number, number], SetAside>(
-    `SELECT ${COLUMNS} FROM set_aside WHERE relay = ? AND next_try_at <= ? ORDER BY next_try_at, name LIMIT ?`,
+  const due = db.prepare<[string, number, number, number], SetAside>(
+    `SELECT ${COLUMNS} FROM set_aside WHERE relay = ? AND (next_try_at <= ? OR next_try_at > ?)
+     ORDER BY next_try_at, name LIMIT ?`,
   );
   const dueOfLane = db.prepare<[string, string, number, number], SetAside>(
     `SELECT ${COLUMNS} FROM set_aside WHERE relay = ? AND lane = ? AND next_try_at <= ? ORDER BY next_try_at, name LIMIT ?`,
@@ -63,8 +67,9 @@ export function createSetAsides(db: Connection) {
     put: (relay: string, row: SetAside): void => void put.run({ relay, ...row }),
     /** A change up to this number was passed on: a later one of the same name still waits. */
     passed: (relay: string, name: string, number: number): void => void passed.run(relay, name, number),
-    /** Those whose time has come, longest due first. */
-    due: (relay: string, now: number, most: number): SetAside[] => due.all(relay, now, most),
+    /** Those whose time has come, longest due first; or is further off than it ever was, since the clock went back. */
+    due: (relay: string, now: number, most: number): SetAside[] =>
+      due.all(relay, now, now + LONGEST_MS, most),
     /** The same of one lane. */
     dueOfLane: (relay: string, lane: string, now: number, most: number): SetAside[] =>
       dueOfLane.all(relay, lane, now, most),

@@ -14,7 +14,9 @@ export interface ReceiverAnswer {
 }
 
 /** A receiver of webhooks, which answers as it is told to: a status, or "hang" for no answer at all. */
-export async function startReceiver(answer: (received: Received) => number | ReceiverAnswer | "hang" = () => 200) {
+export async function startReceiver(
+  answer: (received: Received) => number | ReceiverAnswer | "hang" = () => 200,
+) {
   const received: Received[] = [];
   let answers = answer;
   const server = createServer(async (request, response) => {

@@ -27,6 +27,7 @@ export interface EndpointChannel {
 export function createEndpointChannel(parts: EndpointChannel): Channel<ChangeRow> {
   const { endpoint, posting, log, tracing, schedule, disable, failing } = parts;
   let failures = 0;
+  /** By the clock that never goes back. */
   let pausedUntil = 0;
 
   const succeeded = () => {
@@ -36,7 +37,7 @@ export function createEndpointChannel(parts: EndpointChannel): Channel<ChangeRow
 
   const failed = (now: number) => {
     failures++;
-    pausedUntil = Math.max(pausedUntil, now + pauseMs(failures));
+    pausedUntil = Math.max(pausedUntil, performance.now() + pauseMs(failures));
     const { failingSince } = endpoint();
     if (failingSince === null) failing(now);
     else if (now - failingSince >= DISABLED_AFTER_MS) disable("it took nothing for five days");
@@ -66,7 +67,7 @@ export function createEndpointChannel(parts: EndpointChannel): Channel<ChangeRow
       }
       if (verdict.kind === "throttle") {
         earliest = Date.now() + verdict.forMs;
-        pausedUntil = Math.max(pausedUntil, earliest);
+        pausedUntil = Math.max(pausedUntil, performance.now() + verdict.forMs);
       }
     } catch (error) {
       reason = (error as Error).message;
@@ -90,7 +91,7 @@ export function createEndpointChannel(parts: EndpointChannel): Channel<ChangeRow
   return {
     laneOf: ({ leadId }) => leadId,
     atOnce() {
-      if (endpoint().disabledReason !== null || Date.now() < pausedUntil) return 0;
+      if (endpoint().disabledReason !== null || performance.now() < pausedUntil) return 0;
       return failures >= FAILING_AFTER ? 1 : AT_ONCE;
     },
     async pass(_lane, rows, told) {
