@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { readConfig } from "../shared/config.ts";
 import { ask } from "./owner/ask.ts";
 import { headersToJson } from "./source/headers.ts";
-import { type RecordPosition, recordPosition, recordPositionName } from "./source/source.ts";
+import { NO_TIMESTAMP, type RecordPosition, recordPosition, recordPositionName } from "./source/source.ts";
 import type { StoredDeadLetter } from "./store/dead-letters.ts";
 import { openStoreToRead, type Store } from "./store/store.ts";
 
@@ -84,7 +84,7 @@ function show({ deadLetters }: Store, at: RecordPosition): number {
   }
   const { key, timestamp, headers, value } = letter.record;
   console.log(lineOf(letter));
-  console.log(`timestamp  ${new Date(timestamp).toISOString()}`);
+  console.log(`timestamp  ${timestamp === NO_TIMESTAMP ? "(none)" : new Date(timestamp).toISOString()}`);
   console.log(`headers    ${printable(headersToJson(headers))}`);
   console.log(`key        ${key === null ? "(none)" : printable(key.toString("utf8"))}`);
   console.log(`value      ${value === null ? "(tombstone)" : printable(value.toString("utf8"))}`);

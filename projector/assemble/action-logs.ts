@@ -1,3 +1,4 @@
+import { parseJson } from "../../shared/events/exact-json.ts";
 import { ActionLog as ActionLogView, Message as MessageView } from "../../shared/view/lead-view.ts";
 import { type ActionLog, actionLogShape } from "../fold/action-log.ts";
 import { type Fields, render, renderAround, type Shape } from "../fold/entity.ts";
@@ -51,7 +52,7 @@ export function writeLastAction(body: BodyBuilder, part: LeadPart, logs: ActionL
     body.text("null");
     return;
   }
-  const log = JSON.parse(last.text) as ActionLog;
+  const log = parseJson(last.text) as ActionLog;
   const parent = log.parentActionId;
   const toolCalls = logs.toolCalls(
     typeof parent === "string" && parent !== log.id ? [log.id, parent] : [log.id],
@@ -68,7 +69,7 @@ export function writeLog(body: BodyBuilder, part: LeadPart, log: RenderedLog | u
     body.text(log?.text ?? "null");
     return;
   }
-  writeMembers(body, part, JSON.parse(log.text));
+  writeMembers(body, part, parseJson(log.text) as ActionLog);
   body.text("}");
 }
 

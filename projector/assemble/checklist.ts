@@ -1,5 +1,6 @@
+import { isObject } from "../../shared/events/exact-json.ts";
 import { Item as ItemView } from "../../shared/view/lead-view.ts";
-import { type Fields, isObject, render, renderAround } from "../fold/entity.ts";
+import { type Fields, render, renderAround } from "../fold/entity.ts";
 import { groupShape, type Item, itemShape, type LeadPart } from "../fold/lead-part.ts";
 import { type BodyBuilder, joinMembers, writeArray } from "./body.ts";
 import { namesBefore, writeDocumentFacts } from "./documents.ts";

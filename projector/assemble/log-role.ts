@@ -1,5 +1,5 @@
+import { isObject } from "../../shared/events/exact-json.ts";
 import type { ActionLog } from "../fold/action-log.ts";
-import { isObject } from "../fold/entity.ts";
 
 /**
  * What a log can be in a view beside one of the most recent, and its place among the candidates: the index that

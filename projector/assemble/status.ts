@@ -1,5 +1,5 @@
+import { isObject } from "../../shared/events/exact-json.ts";
 import type { LeadStatus } from "../../shared/view/lead-view.ts";
-import { isObject } from "../fold/entity.ts";
 import type { Item, LeadPart } from "../fold/lead-part.ts";
 
 /** The status rule of design.md section 6. */

@@ -7,14 +7,15 @@ export type DecodeErrorCode =
   | "not_an_object"
   | "too_deep"
   | "prototype_key"
-  | "lone_surrogate"
   | "unknown_event"
   | "unknown_topic"
   | "wrong_topic"
   | "unsupported_version"
+  | "unsupported_content"
   | "invalid_event"
   | "key_mismatch"
   | "no_key"
+  | "no_time"
   | "no_workspace";
 
 /** A record that can't be decoded: it becomes a dead letter. The message says what is wrong, never what it held. */

@@ -1,16 +1,34 @@
 import { type Event, TOPICS, topicOf } from "../../shared/events/catalogue.ts";
+import { isObject, isRaw, parseExactly, plain } from "../../shared/events/exact-json.ts";
 import type { SourceRecord } from "../source/source.ts";
-import { cloudEventEnvelope, isCloudEvent } from "./cloud-events.ts";
+import {
+  binaryEnvelope,
+  type CloudEventMode,
+  cloudEventMode,
+  type Envelope,
+  requireJsonData,
+  structuredEnvelope,
+} from "./cloud-events.ts";
 import { DecodeError } from "./decode-error.ts";
-import { checkJson, parseJson } from "./json.ts";
+import { type CheckedJson, checkJson, parseBytes } from "./json.ts";
+import type { DocumentStore } from "./storage-key.ts";
 import { UPCASTERS, type Upcasters, upcast } from "./upcast.ts";
 import { validateEvent } from "./validate.ts";
 import { webhookEvents } from "./webhook.ts";
 
 /** What a record says: events of one lead, in order, or that the lead is erased. */
-export type Decoded =
-  | { readonly leadId: string; readonly events: readonly Event[] }
-  | { readonly leadId: string; readonly erase: true };
+export type Decoded = {
+  /** The topic that it came on. */
+  readonly topic: string;
+  readonly leadId: string;
+} & (
+  | {
+      readonly events: readonly Event[];
+      /** What a repeat is known by; null where the events' ids are positions, which never come again. */
+      readonly eventKey: string | null;
+    }
+  | { readonly erase: true }
+);
 
 export type Decode = (record: SourceRecord) => Decoded;
 
@@ -19,6 +37,8 @@ interface DecodeOptions {
   readonly maxEventBytes: number;
   /** The workspace of webhook bodies that name none; undefined = such bodies are refused. */
   readonly webhookWorkspaceId: string | undefined;
+  /** Where documents are, to tell their keys from their URLs; undefined = unknown. */
+  readonly s3?: DocumentStore | undefined;
   /** Absent = the catalogue's. */
   readonly upcasters?: Upcasters;
 }
@@ -26,36 +46,51 @@ interface DecodeOptions {
 const ERASING_TOPICS: ReadonlySet<string> = new Set([TOPICS.lead, TOPICS.webhook]);
 const KNOWN_TOPICS: ReadonlySet<string> = new Set(Object.values(TOPICS));
 
-/**
- * Makes the function that turns a record into events (design.md section 3). It never throws anything but
- * DecodeError for a bad record.
- */
+/** Makes the function that turns a record into events. It never throws anything but DecodeError for a bad record. */
 export function createDecoder({
   maxEventBytes,
   webhookWorkspaceId,
+  s3,
   upcasters = UPCASTERS,
 }: DecodeOptions): Decode {
+  const webhooks = { defaultWorkspaceId: webhookWorkspaceId, documentStore: s3 };
   return (record) => {
+    const { topic, headers } = record;
     if (record.unreadable !== undefined) throw new DecodeError("unreadable", record.unreadable);
-    if (!KNOWN_TOPICS.has(record.topic))
-      throw new DecodeError("unknown_topic", "no projection reads this topic");
+    if (!KNOWN_TOPICS.has(topic)) throw new DecodeError("unknown_topic", "no projection reads this topic");
     const key = record.key === null ? null : record.key.toString("utf8");
-    const value = valueObject(record, maxEventBytes);
-    if (value === null) return { leadId: erasedLead(record.topic, key), erase: true };
-    const events =
-      record.topic === TOPICS.webhook
-        ? webhookEvents(record, value, webhookWorkspaceId)
-        : [validateEvent(upcast(envelopeOf(record, key, value), upcasters))];
-    const leadId = (events[0] as Event).leadId;
-    if (key !== null && key !== leadId) {
-      throw new DecodeError("key_mismatch", "the record's key and the event's leadId differ");
+    const mode = cloudEventMode(headers);
+    const value = valueObject(record, maxEventBytes, mode);
+    // A CloudEvent without a value is an event without data (rule: CloudEvents).
+    if (value === null && mode === undefined) return { topic, leadId: erasedLead(topic, key), erase: true };
+    if (topic === TOPICS.webhook) {
+      const events = webhookEvents(record, bodyOf(value), webhooks);
+      return { topic, leadId: leadOf(events, key), events, eventKey: null };
     }
-    if (record.topic !== TOPICS.webhook) checkTopic(record.topic, events[0] as Event);
-    return { leadId, events };
+    const envelope = envelopeOf(record, value, mode);
+    const event = eventOf(envelope, upcasters);
+    const leadId = leadOf([event], key);
+    checkTopic(topic, event);
+    return { topic, leadId, events: [event], eventKey: eventKey(event, envelope) };
   };
 }
 
-function valueObject(record: SourceRecord, maxEventBytes: number): Record<string, unknown> | null {
+function leadOf(events: readonly Event[], key: string | null): string {
+  const { leadId } = events[0] as Event;
+  if (key !== null && key !== leadId)
+    throw new DecodeError("key_mismatch", "the record's key and the event's leadId differ");
+  return leadId;
+}
+
+/** A CloudEvent's id is unique within its source. */
+const eventKey = ({ id }: Event, { source }: Envelope): string =>
+  source === undefined ? id : JSON.stringify([source, id]);
+
+function valueObject(
+  record: SourceRecord,
+  maxEventBytes: number,
+  mode: CloudEventMode | undefined,
+): CheckedJson | null {
   const { json } = record;
   if (json === undefined && record.value === null) return null;
   // A UTF-16 unit is at most three bytes of UTF-8: most values need no exact count.
@@ -63,12 +98,13 @@ function valueObject(record: SourceRecord, maxEventBytes: number): Record<string
     const size = (record.value as Buffer).length;
     if (size > maxEventBytes) throw tooLarge(size, maxEventBytes);
   }
-  if (json) checkJson(json.text, json.value);
-  const value = json ? json.value : parseJson(record.value as Buffer);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (mode === "binary") requireJsonData(record.headers);
+  const checked = json
+    ? checkJson(json.text, json.value, (text) => json.within(parseExactly(text)))
+    : parseBytes(record.value as Buffer);
+  if (!isObject(checked.value))
     throw new DecodeError("not_an_object", "the value is JSON, but not an object");
-  }
-  return value as Record<string, unknown>;
+  return checked;
 }
 
 const tooLarge = (size: number, most: number) =>
@@ -82,8 +118,29 @@ function erasedLead(topic: string, key: string | null): string {
   return key;
 }
 
-const envelopeOf = (record: SourceRecord, key: string | null, value: Record<string, unknown>) =>
-  isCloudEvent(record.headers) ? cloudEventEnvelope(record.headers, key, value) : value;
+function envelopeOf(
+  record: SourceRecord,
+  value: CheckedJson | null,
+  mode: CloudEventMode | undefined,
+): Envelope {
+  if (mode === "binary") return binaryEnvelope(record, value ?? undefined);
+  if (value === null) throw new DecodeError("invalid_event", "the CloudEvent has no value to be read from");
+  return mode === "structured" ? structuredEnvelope(record, value) : value;
+}
+
+function eventOf({ value, exact }: Envelope, upcasters: Upcasters): Event {
+  const envelope = value as Readonly<Record<string, unknown>>;
+  const counted = isRaw(envelope.schemaVersion)
+    ? { ...envelope, schemaVersion: plain(envelope.schemaVersion) }
+    : envelope;
+  return validateEvent(upcast(counted, upcasters), exact);
+}
+
+function bodyOf(value: CheckedJson | null): CheckedJson {
+  if (value === null)
+    throw new DecodeError("wrong_topic", `a CloudEvent without data says nothing on ${TOPICS.webhook}`);
+  return value;
+}
 
 function checkTopic(topic: string, event: Event): void {
   const owner = topicOf(event.event);

@@ -1,14 +1,22 @@
 import { isUtf8 } from "node:buffer";
+import { hasUnusualNumber, parseExactly } from "../../shared/events/exact-json.ts";
 import { DecodeError } from "./decode-error.ts";
 
 /** Levels of nesting; deeper JSON could not be written again by every runtime. */
 const MAX_DEPTH = 100;
 
+/** JSON that is safe to fold. */
+export interface CheckedJson {
+  readonly value: unknown;
+  /** True where numbers or texts stand by their source (rule: digits). */
+  readonly exact: boolean;
+}
+
 /**
  * Parses a record's bytes as JSON that is safe to fold.
  * @throws DecodeError not_utf8, not_json, and as `checkJson`
  */
-export function parseJson(bytes: Buffer): unknown {
+export function parseBytes(bytes: Buffer): CheckedJson {
   if (!isUtf8(bytes)) throw new DecodeError("not_utf8", "the value is not UTF-8");
   const text = bytes.toString("utf8");
   let value: unknown;
@@ -17,41 +25,49 @@ export function parseJson(bytes: Buffer): unknown {
   } catch {
     throw new DecodeError("not_json", "the value is not JSON");
   }
-  checkJson(text, value);
-  return value;
+  return checkJson(text, value, parseExactly);
 }
 
 /**
- * Holds parsed JSON to what can be folded and written again byte for byte.
- * @throws DecodeError prototype_key, lone_surrogate, too_deep
+ * Holds parsed JSON to what can be folded and written again, and keeps what a parse alone does not (rule: digits).
+ * @param parse parses the text once more, exactly, down to the same value
+ * @throws DecodeError prototype_key, too_deep
  */
-export function checkJson(text: string, value: unknown): void {
+export function checkJson(text: string, value: unknown, parse: (text: string) => unknown): CheckedJson {
   // Names and lone surrogates can only hide behind an escape: plain text is settled by three searches.
   const escaped = text.includes("\\u");
-  checkNode(value, 1, escaped || text.includes("__proto__") || text.includes('"constructor"'), escaped);
+  const names = escaped || text.includes("__proto__") || text.includes('"constructor"');
+  const found = checkNode(value, 1, names, escaped);
+  const exact = (found & LONE_SURROGATE) !== 0 || ((found & NUMBER) !== 0 && hasUnusualNumber(text));
+  return { value: exact ? parse(text) : value, exact };
 }
 
-function checkNode(node: unknown, depth: number, names: boolean, surrogates: boolean): void {
-  if (typeof node === "string") {
-    if (surrogates && !node.isWellFormed())
-      throw new DecodeError("lone_surrogate", "a string has a lone surrogate");
-    return;
-  }
-  if (typeof node !== "object" || node === null) return;
+const NUMBER = 1;
+const LONE_SURROGATE = 2;
+
+/** @returns which of `NUMBER` and `LONE_SURROGATE` it met */
+function checkNode(node: unknown, depth: number, names: boolean, surrogates: boolean): number {
+  if (typeof node === "number") return NUMBER;
+  if (typeof node === "string") return surrogates && !node.isWellFormed() ? LONE_SURROGATE : 0;
+  if (typeof node !== "object" || node === null) return 0;
   if (depth > MAX_DEPTH)
     throw new DecodeError("too_deep", `the value is nested deeper than ${MAX_DEPTH} levels`);
+  let found = 0;
   if (Array.isArray(node)) {
-    for (const element of node) checkNode(element, depth + 1, names, surrogates);
-    return;
+    for (const element of node) found |= checkNode(element, depth + 1, names, surrogates);
+    return found;
   }
-  if (names) checkNames(node, surrogates);
+  if (names) checkNames(node);
   for (const name in node) {
     const member = (node as Record<string, unknown>)[name];
-    if (typeof member === "object" || surrogates) checkNode(member, depth + 1, names, surrogates);
+    if (typeof member === "object" || surrogates) found |= checkNode(member, depth + 1, names, surrogates);
+    // The version, which most events have, is counted with and never passed on.
+    else if (typeof member === "number" && (depth > 1 || name !== "schemaVersion")) found |= NUMBER;
   }
+  return found;
 }
 
-function checkNames(node: object, surrogates: boolean): void {
+function checkNames(node: object): void {
   if (Object.hasOwn(node, "__proto__"))
     throw new DecodeError("prototype_key", 'an object has the key "__proto__"');
   const inner = Object.hasOwn(node, "constructor")
@@ -59,8 +75,5 @@ function checkNames(node: object, surrogates: boolean): void {
     : undefined;
   if (typeof inner === "object" && inner !== null && Object.hasOwn(inner, "prototype")) {
     throw new DecodeError("prototype_key", 'an object has the keys "constructor"."prototype"');
-  }
-  if (surrogates && !Object.keys(node).every((name) => name.isWellFormed())) {
-    throw new DecodeError("lone_surrogate", "an object's key has a lone surrogate");
   }
 }

@@ -12,7 +12,7 @@ export type Upcasters = Readonly<Record<string, readonly Upcast[]>>;
 export const UPCASTERS: Upcasters = {};
 
 /**
- * Brings an event to the version that this program folds: one more than its type has steps (design.md section 3).
+ * Brings an event to the version that this program folds: one more than its type has steps.
  * @throws DecodeError unsupported_version for a newer one
  */
 export function upcast(envelope: Envelope, upcasters: Upcasters): Envelope {

@@ -1,5 +1,6 @@
 import { Ajv2020, type ErrorObject } from "ajv/dist/2020.js";
 import { type Event, type EventType, eventSchemas, topicOf } from "../../shared/events/catalogue.ts";
+import { checkable, fitsDouble, isRaw } from "../../shared/events/exact-json.ts";
 import { jsonSchemaOf } from "../../shared/events/json-schema.ts";
 import { type WebhookBody, type WebhookType, webhookSchemas } from "../../shared/events/webhook.ts";
 import { DecodeError } from "./decode-error.ts";
@@ -19,36 +20,49 @@ const webhooks = compile(webhookSchemas);
 
 /**
  * Types an envelope by its `event` and brings its times to UTC, in place.
+ * @param exact true where numbers or texts in it stand by their source (rule: digits)
  * @throws DecodeError unknown_event, invalid_event with the path and the rule, never the value
  */
-export function validateEvent(envelope: Readonly<Record<string, unknown>>): Event {
+export function validateEvent(envelope: Readonly<Record<string, unknown>>, exact: boolean): Event {
   const type = envelope.event;
   if (typeof type !== "string") throw new DecodeError("invalid_event", "/event must be string");
   if (topicOf(type) === undefined)
     throw new DecodeError("unknown_event", "the event's type is not in the catalogue");
-  return check(events[type as EventType], envelope) as Event;
+  return check(events[type as EventType], envelope, exact) as Event;
 }
 
 /** The same for a public webhook body. */
-export function validateWebhook(body: Readonly<Record<string, unknown>>): WebhookBody {
+export function validateWebhook(body: Readonly<Record<string, unknown>>, exact: boolean): WebhookBody {
   const type = body.event;
   if (typeof type !== "string") throw new DecodeError("invalid_event", "/event must be string");
   if (!Object.hasOwn(webhooks, type))
     throw new DecodeError("unknown_event", "the event is not a known webhook event");
-  return check(webhooks[type as WebhookType], body) as WebhookBody;
+  return check(webhooks[type as WebhookType], body, exact) as WebhookBody;
 }
 
-function check(checked: Checked, value: unknown): unknown {
-  if (!checked.matches(value)) {
+function check(checked: Checked, value: unknown, exact: boolean): unknown {
+  if (!checked.matches(exact ? checkable(value) : value)) {
     const error = checked.errors()[0];
+    const path = error?.instancePath ?? "";
+    const told = exact ? atPath(value, path) : undefined;
+    const more =
+      isRaw(told) && !fitsDouble(told) ? "; the number there has more digits than can be counted with" : "";
     throw new DecodeError(
       "invalid_event",
-      `${error?.instancePath || "/"} ${error?.message ?? "does not fit its schema"}`,
+      `${path || "/"} ${error?.message ?? "does not fit its schema"}${more}`,
     );
   }
   checked.normalizeTimes?.(value as never);
   return value;
 }
+
+/** What a JSON Pointer (RFC 6901) leads to. */
+const atPath = (value: unknown, path: string): unknown =>
+  path
+    .split("/")
+    .slice(1)
+    .map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~"))
+    .reduce<unknown>((node, name) => (node as Readonly<Record<string, unknown>> | undefined)?.[name], value);
 
 function compile<T extends string>(schemas: Readonly<Record<T, unknown>>): Record<T, Checked> {
   const entries = Object.entries(schemas).map(([type, schema]) => {

@@ -1,24 +1,37 @@
 import type { Event, EventType } from "../../shared/events/catalogue.ts";
+import { isObject } from "../../shared/events/exact-json.ts";
 import type { WebhookBody } from "../../shared/events/webhook.ts";
 import type { SourceRecord } from "../source/source.ts";
+import { producedAt } from "./cloud-events.ts";
 import { DecodeError } from "./decode-error.ts";
+import type { CheckedJson } from "./json.ts";
+import { type DocumentStore, storageKeyOf } from "./storage-key.ts";
 import { validateEvent, validateWebhook } from "./validate.ts";
 
 type Fields = Record<string, unknown>;
+type ItemDocument = NonNullable<
+  NonNullable<BodyOf<"lead.updated">["data"]["checklistItems"]>[number]["documents"]
+>[number];
 type BodyOf<T extends WebhookBody["event"]> = Extract<WebhookBody, { event: T }>;
 
+interface WebhookOptions {
+  /** The workspace of bodies that name none; undefined = they are refused. */
+  readonly defaultWorkspaceId: string | undefined;
+  /** Where documents are; undefined = unknown. */
+  readonly documentStore: DocumentStore | undefined;
+}
+
 /**
- * Turns a public webhook body into the catalogue's events (omni-facts.md, design.md section 3). The id comes from
- * the record's position, the time from the body or the record's timestamp, the workspace from the body or the
- * configured default.
- * @throws DecodeError as `validateWebhook`, and no_workspace
+ * Turns a public webhook body into the catalogue's events. The id comes from the record's position, the time from the
+ * body or the record's timestamp, the workspace from the body or the configured default.
+ * @throws DecodeError as `validateWebhook`, no_time and no_workspace
  */
 export function webhookEvents(
   record: SourceRecord,
-  value: Readonly<Record<string, unknown>>,
-  defaultWorkspaceId: string | undefined,
+  { value, exact }: CheckedJson,
+  { defaultWorkspaceId, documentStore }: WebhookOptions,
 ): Event[] {
-  const body = validateWebhook(value);
+  const body = validateWebhook(value as Readonly<Record<string, unknown>>, exact);
   const workspaceId = body.workspaceId ?? defaultWorkspaceId;
   if (workspaceId === undefined) {
     throw new DecodeError(
@@ -26,18 +39,12 @@ export function webhookEvents(
       "the body names no workspace; set WEBHOOK_WORKSPACE_ID to its workspace",
     );
   }
-  const occurredAt = body.occurredAt ?? new Date(record.timestamp).toISOString();
-  const derived = derivedEvents(body, occurredAt);
-  return derived.map(({ event, data }, index) =>
-    validateEvent({
-      id: `${record.topic}/${record.partition}/${record.offset}${index === 0 ? "" : `/${index}`}`,
-      event,
-      occurredAt,
-      workspaceId,
-      leadId: leadIdOf(body),
-      data,
-    }),
-  );
+  const occurredAt = body.occurredAt ?? producedAt(record);
+  const derived = derivedEvents(body, occurredAt, documentStore);
+  return derived.map(({ event, data }, index) => {
+    const id = `${record.topic}/${record.partition}/${record.offset}${index === 0 ? "" : `/${index}`}`;
+    return validateEvent({ id, event, occurredAt, workspaceId, leadId: leadIdOf(body), data }, exact);
+  });
 }
 
 interface Derived {
@@ -45,7 +52,7 @@ interface Derived {
   readonly data: Fields;
 }
 
-function derivedEvents(body: WebhookBody, occurredAt: string): Derived[] {
+function derivedEvents(body: WebhookBody, occurredAt: string, store: DocumentStore | undefined): Derived[] {
   switch (body.event) {
     case "lead.created":
       return leadEvents("lead.created", { createdAt: occurredAt, updatedAt: occurredAt }, body.data);
@@ -54,7 +61,7 @@ function derivedEvents(body: WebhookBody, occurredAt: string): Derived[] {
     case "lead.completed":
       return [{ event: "lead.completed", data: { submittedAt: occurredAt } }];
     case "document.received":
-      return [{ event: "document.received", data: receivedDocument(body.document) }];
+      return [{ event: "document.received", data: receivedDocument(body.document, store) }];
     case "document.extracted":
       return extractionEvents(body);
     case "action_log.completed":
@@ -87,36 +94,29 @@ function leadEvents(
 ): Derived[] {
   const { leadId: _, externalId, checklistItems, ...fields } = data;
   const external = externalId === undefined ? {} : { externalLeadId: externalId };
-  const items = (checklistItems ?? []).flatMap(({ documents, ...item }: Fields): Derived[] => [
+  const items = (checklistItems ?? []).flatMap(({ documents, ...item }): Derived[] => [
     { event: "checklist_item.added", data: { item } },
-    ...itemLinks(String(item.id), documents),
+    ...itemLinks(item.id, documents ?? []),
   ]);
   return [{ event, data: { ...times, ...fields, ...external } }, ...items];
 }
 
 /** The documents that a changed item lists, as links to it. */
-function itemLinks(itemId: string, documents: unknown): Derived[] {
-  if (!Array.isArray(documents)) return [];
-  return documents.map(({ id, validationResult }: { id: string; validationResult?: Fields | null }) => ({
+function itemLinks(itemId: string, documents: readonly ItemDocument[]): Derived[] {
+  return documents.map(({ id, validationResult }) => ({
     event: "document.linked" as const,
     data: { ...linkOf(itemId, id), ...verdict(validationResult) },
   }));
 }
 
-/** The document without its URL, which expires; the object's key is the URL's path (omni-facts.md). */
-function receivedDocument(document: BodyOf<"document.received">["document"]): Fields {
+/** The document without its URL, which expires; the URL's path has the object's key. */
+function receivedDocument(
+  document: BodyOf<"document.received">["document"],
+  store: DocumentStore | undefined,
+): Fields {
   const { signedUrl, ...fields } = document;
-  const storageKey = signedUrl ? storageKeyOf(signedUrl) : undefined;
+  const storageKey = typeof signedUrl === "string" ? storageKeyOf(signedUrl, store) : undefined;
   return storageKey ? { storageKey, ...fields } : fields;
-}
-
-function storageKeyOf(url: string): string | undefined {
-  if (!URL.canParse(url)) return undefined;
-  try {
-    return decodeURIComponent(new URL(url).pathname.slice(1));
-  } catch {
-    return undefined;
-  }
 }
 
 /** The document's patch, a link for each checklist item that it matched, a new value for each item read from it. */
@@ -149,9 +149,9 @@ const linkOf = (leadChecklistItemId: string, documentId: string): Fields => ({
   documentId,
 });
 
-function verdict(validationResult: Fields | null | undefined): Fields {
-  if (!validationResult) return {};
-  const overallValid = validationResult.overallValid;
+function verdict(validationResult: unknown): Fields {
+  if (validationResult === undefined || validationResult === null) return {};
+  const overallValid = isObject(validationResult) ? validationResult.overallValid : undefined;
   return { ...(typeof overallValid === "boolean" ? { overallValid } : {}), validationResult };
 }
 

@@ -20,7 +20,7 @@ const STATUS_OF = {
 export const isPatch = (event: ActionLogEvent): boolean => event.event !== "action_log.created";
 
 /**
- * Folds one event of `omni.action_log` into its log (design.md section 3). A completed or failed log that was never
+ * Folds one event of `omni.action_log` into its log. A completed or failed log that was never
  * created is created by it.
  * @throws FoldError unknown_entity for an update or a cancellation of a log that was not created
  */

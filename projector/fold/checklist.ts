@@ -1,16 +1,17 @@
 import type { Event, EventOf } from "../../shared/events/catalogue.ts";
 import type { checklistEvents } from "../../shared/events/checklist.ts";
-import { arrange, type Fields, isObject } from "./entity.ts";
+import { isObject } from "../../shared/events/exact-json.ts";
+import { arrange, type Fields } from "./entity.ts";
 import { FoldError } from "./fold-error.ts";
 import { type Group, groupShape, type Item, itemShape, type LeadPart } from "./lead-part.ts";
 
 export type ChecklistEvent = EventOf<keyof typeof checklistEvents>;
 
-/** Where items stand that belong to no group: last, and only while there are any (design.md section 3). */
+/** Where items stand that belong to no group: last, and only while there are any. */
 const OTHER_GROUP = { id: "other", name: "Other", conditions: null } as const;
 
 /**
- * Folds one event of `omni.checklist` (design.md section 3). Groups and items stay in the order in which they came.
+ * Folds one event of `omni.checklist`. Groups and items stay in the order in which they came.
  * @throws FoldError unknown_entity for a patch of what is not there, duplicate_entity for a checklist with an id twice
  */
 export function foldChecklist(part: LeadPart, event: ChecklistEvent): LeadPart {

@@ -7,7 +7,7 @@ import { documentShape, type LeadPart, type Link, linkShape, type StoredDocument
 export type DocumentEvent = EventOf<keyof typeof documentEvents>;
 
 /**
- * Folds one event of `omni.document` (design.md section 3). A link may come before its document or its item: it
+ * Folds one event of `omni.document`. A link may come before its document or its item: it
  * appears when both are there.
  * @throws FoldError unknown_entity for an extraction of a document that was not received
  */

@@ -1,7 +1,9 @@
+import { isObject } from "../../shared/events/exact-json.ts";
+
 /** The fields of one entity as its events gave them: absent = never given, null = given as null. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** The order of an entity's fields: the known ones as listed, then unknown ones by name (design.md section 6). */
+/** The order of an entity's fields: the known ones as listed, then unknown ones by name (rule: field order). */
 export interface Shape {
   readonly names: readonly string[];
   readonly children: ReadonlyMap<string, Shape>;
@@ -67,7 +69,7 @@ export function arrange(shape: Shape, fields: Fields): Fields {
 
 function arrangeChild(shape: Shape, value: unknown): unknown {
   if (Array.isArray(value)) return value.map((element) => arrangeChild(shape, element));
-  return typeof value === "object" && value !== null ? arrange(shape, value as Fields) : value;
+  return isObject(value) ? arrange(shape, value) : value;
 }
 
 /** The JSON text of an arranged entity. */
@@ -87,7 +89,7 @@ export function render(shape: Shape, fields: Fields): string {
 
 function renderChild(shape: Shape, value: unknown): string {
   if (Array.isArray(value)) return `[${value.map((element) => renderChild(shape, element)).join(",")}]`;
-  return typeof value === "object" && value !== null ? render(shape, value as Fields) : JSON.stringify(value);
+  return isObject(value) ? render(shape, value) : JSON.stringify(value);
 }
 
 function hasIndexNames(shape: Shape, fields: Fields): boolean {
@@ -104,9 +106,6 @@ function hasIndexNames(shape: Shape, fields: Fields): boolean {
   }
   return false;
 }
-
-export const isObject = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** The members of an arranged entity before, and after, the place of a computed field, as JSON text without braces. */
 export function renderAround(

@@ -1,7 +1,7 @@
-import { parsePhoneNumberFromString } from "libphonenumber-js/min";
+import { emailKey, phoneKey } from "./identity-keys.ts";
 import type { LeadPart } from "./lead-part.ts";
 
-/** What other leads see of a lead, and what it is matched by (design.md section 6, matchingLeads). */
+/** What other leads see of a lead, and what it is matched by (rule: matching leads). */
 export interface Identity {
   /** What the platform's customer calls the lead; null where it was not given. */
   readonly externalLeadId: string | null;
@@ -42,20 +42,3 @@ export const sameIdentity = (a: Identity | null, b: Identity | null): boolean =>
     a.phoneKey === b.phoneKey &&
     a.matchable === b.matchable &&
     a.card === b.card);
-
-/** Trimmed, lower case. */
-function emailKey(email: unknown): string | null {
-  const key = typeof email === "string" ? email.trim().toLowerCase() : "";
-  return key === "" ? null : key;
-}
-
-/** A number of the North American plan that is E.164 already: the common case, without the library. */
-const E164_NANP = /^\+1[2-9]\d{2}[2-9]\d{6}$/;
-
-/** E.164 where libphonenumber can parse it (a number without country code is read as of the US), else its digits. */
-function phoneKey(phone: unknown): string | null {
-  if (typeof phone !== "string") return null;
-  if (E164_NANP.test(phone)) return phone;
-  const key = parsePhoneNumberFromString(phone, "US")?.number ?? phone.replace(/\D/g, "");
-  return key === "" ? null : key;
-}

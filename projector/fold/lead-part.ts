@@ -1,3 +1,4 @@
+import { parseJson } from "../../shared/events/exact-json.ts";
 import {
   Document,
   Group as GroupView,
@@ -17,7 +18,7 @@ export type Link = Fields & {
 
 /**
  * What the events of one workspace said of one lead, without its action logs, which are folded one by one.
- * Only the part of the workspace that owns the lead is shown; others are kept (design.md section 3).
+ * Only the part of the workspace that owns the lead is shown; others are kept (rule: one topic owns an entity).
  */
 export interface LeadPart {
   readonly leadId: string;
@@ -56,6 +57,11 @@ export const emptyPart = (leadId: string, workspaceId: string): LeadPart => ({
   links: new Map(),
 });
 
+interface EncodedPart extends Omit<LeadPart, "leadId" | "workspaceId" | "documents" | "links"> {
+  readonly documents: readonly StoredDocument[];
+  readonly links: readonly Link[];
+}
+
 /** The part as the JSON that the store keeps. */
 export function encodePart(part: LeadPart): string {
   const { createdBy, record, extra, completed, groups } = part;
@@ -66,7 +72,7 @@ export function encodePart(part: LeadPart): string {
 
 /** The inverse of `encodePart`. */
 export function decodePart(leadId: string, workspaceId: string, text: string): LeadPart {
-  const { documents, links, ...rest } = JSON.parse(text);
+  const { documents, links, ...rest } = parseJson(text) as EncodedPart;
   return { leadId, workspaceId, ...rest, documents: byId(documents), links: byId(links) };
 }
 

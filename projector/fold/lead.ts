@@ -10,7 +10,7 @@ export type LeadEvent = EventOf<keyof typeof leadEvents>;
 const RECORD_FIELDS: ReadonlySet<string> = new Set(Object.keys(LeadRecord.fields));
 
 /**
- * Folds one event of `omni.lead` (design.md section 3).
+ * Folds one event of `omni.lead`.
  * @throws FoldError identity_mismatch where the record speaks of another lead or workspace than its envelope
  */
 export function foldLead(part: LeadPart, event: LeadEvent): LeadPart {

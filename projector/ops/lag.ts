@@ -1,4 +1,4 @@
-import { type Batch, type End, type Position, partitionName } from "../source/source.ts";
+import { type Batch, type End, NO_TIMESTAMP, type Position, partitionName } from "../source/source.ts";
 
 /** How far a partition is folded. */
 export interface PartitionLag {
@@ -40,7 +40,7 @@ export function createLag(now: () => number = Date.now) {
       for (const [index, record] of records.entries()) {
         const next = records[index + 1];
         if (next?.topic === record.topic && next.partition === record.partition) continue;
-        of(record).foldedTimestamp = record.timestamp;
+        if (record.timestamp !== NO_TIMESTAMP) of(record).foldedTimestamp = record.timestamp;
       }
     },
     measure(positions: readonly Position[], ends: readonly End[]): PartitionLag[] {

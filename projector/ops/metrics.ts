@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from "prom-client";
 import type { Committed } from "../projection/projection.ts";
 import type { LogNames } from "../source/log-names.ts";
+import { NO_TIMESTAMP } from "../source/source.ts";
 import type { Monitor } from "./monitor.ts";
 
 /** Seconds; from a commit of one event to one of a long catch-up. */
@@ -12,7 +13,7 @@ export function createCommitMetrics(registry: Registry, now: () => number = Date
   const registers = [registry];
   const events = new Counter({
     name: "lead_view_events_total",
-    help: "Events by type and what became of them: folded, dropped (their lead is erased) or dead_letter",
+    help: "Events by type and what became of them: folded, repeated (passed over), dropped (their lead is erased) or dead_letter",
     labelNames: ["type", "outcome"],
     registers,
   });
@@ -52,7 +53,9 @@ export function createCommitMetrics(registry: Registry, now: () => number = Date
     assemble.observe(assembly.milliseconds / 1_000);
     views.inc(assembly.views);
     const at = now();
-    for (const timestamp of timestamps) freshness.observe(Math.max(0, at - timestamp) / 1_000);
+    for (const timestamp of timestamps) {
+      if (timestamp !== NO_TIMESTAMP) freshness.observe(Math.max(0, at - timestamp) / 1_000);
+    }
   };
 }
 

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Config } from "../../shared/config.ts";
+import { parseExactly } from "../../shared/events/exact-json.ts";
 import { ProblemError } from "../../shared/http/problem.ts";
 import { limitWrongKeys } from "../../shared/http/wrong-keys.ts";
 import { hashKey } from "../../shared/keys.ts";
@@ -90,13 +91,13 @@ export function opsRoutes(server: FastifyInstance, { monitor, config, key }: Ops
     const view = store().views.get(params.id);
     if (!view?.body) throw new ProblemError(404, "There is no view of such a lead.");
     const { number, urlSlots } = view;
-    return { version: number, view: JSON.parse(viewWithoutUrls(view.body, urlSlots).toString("utf8")) };
+    return { version: number, view: parseExactly(viewWithoutUrls(view.body, urlSlots).toString("utf8")) };
   });
 
   server.get<ById>("/ops/api/leads/:id/events", async ({ params }) => {
     const { ok, output } = await runCli("rebuild/view-cli.ts", [`--lead=${params.id}`, "--events"]);
     if (!ok) throw new ProblemError(503, output);
-    return output === "" ? [] : output.split("\n").map((line) => JSON.parse(line));
+    return output === "" ? [] : output.split("\n").map(parseExactly);
   });
 }
 

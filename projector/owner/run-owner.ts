@@ -18,6 +18,8 @@ const LOOK_MS = 50;
 const HEARTBEAT_MS = 1_000;
 const ERASE_RETRY_MS = 1_000;
 const ERASED_AT_ONCE = 500;
+/** Milliseconds between two looks whether the file of the views is to be rewritten after erases. */
+const SCRUB_MS = 1_000;
 
 export interface OwnerParts {
   readonly config: Config;
@@ -122,7 +124,15 @@ async function eraseFromKept(
   serving: () => Serving | undefined,
   signal: AbortSignal,
 ): Promise<void> {
+  let scrubbedAt = Number.NEGATIVE_INFINITY;
   while (!signal.aborted) {
+    if (performance.now() - scrubbedAt > SCRUB_MS) {
+      scrubbedAt = performance.now();
+      // What can't be rewritten now (a full disk, a busy file) stays marked, and is tried again.
+      await serving()
+        ?.scrub()
+        .catch((error) => owner.log.warn({ error: error.message }, "erased leads' pages not rewritten yet"));
+    }
     const duties = serving()?.store.erased.duties(ERASED_AT_ONCE) ?? [];
     const generation = duties[0]?.generation;
     let done = false;

@@ -16,6 +16,7 @@ import type { BesideFold } from "../rebuild/refold.ts";
 import { openSource } from "../source/open-source.ts";
 import type { SourceRecord } from "../source/source.ts";
 import { startCheckpointer } from "../store/checkpointer.ts";
+import { scrub } from "../store/scrub.ts";
 import { openStore, type Store } from "../store/store.ts";
 import type { Tracing } from "../trace/tracing.ts";
 
@@ -34,6 +35,8 @@ export interface Serving extends BesideFold {
   readonly store: Store;
   /** Rejects where the fold, or a relay, stopped by an error; resolves once it was told to stop. */
   readonly ended: Promise<void>;
+  /** Rewrites the file between two commits, where leads were erased from it. */
+  scrub(): Promise<void>;
   /** Folds no more, and ends what it hands on; the store stays open. */
   stop(): Promise<void>;
   close(): Promise<void>;
@@ -104,6 +107,14 @@ export function startServing(
     tap(onRecord) {
       taps.add(onRecord);
       return () => void taps.delete(onRecord);
+    },
+    async scrub() {
+      if (store.meta.get("unscrubbed") === undefined) return;
+      const done = await gate.during(async () => {
+        await commit(running);
+        return scrub(store);
+      });
+      if (done) checkpointer.truncate();
     },
     async stop() {
       stopping.abort();

@@ -5,6 +5,7 @@ import { DecodeError } from "../decode/decode-error.ts";
 import { type ActionLog, foldActionLog, isPatch } from "../fold/action-log.ts";
 import { foldPart, isActionLogEvent } from "../fold/fold.ts";
 import { FoldError } from "../fold/fold-error.ts";
+import { hasMark, markOf, withMark } from "../fold/seen-events.ts";
 import type { SourceRecord } from "../source/source.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import { namedLead } from "./named-lead.ts";
@@ -13,22 +14,41 @@ import { type PendingLead, type PendingPart, partOf } from "./pending-leads.ts";
 /** Finds a log that was folded before the pending ones. */
 export type FindLog = (leadNo: number, id: string) => ActionLog | undefined;
 
+/** What became of a record: dropped where its lead is erased, repeated where its event was folded before. */
+export type Applied = "folded" | "repeated" | "dropped";
+
 /**
  * Folds all of a record's events into its lead, or none.
  * @throws FoldError where an event contradicts the state
  */
-export function applyDecoded(lead: PendingLead, decoded: Decoded, findLog: FindLog): void {
-  if (lead.erased !== false) {
-    if (!("erase" in decoded)) lead.dropped++;
-  } else if ("erase" in decoded) {
-    lead.erased = "now";
-  } else {
-    applyEvents(lead, decoded.events, findLog);
+export function applyDecoded(lead: PendingLead, decoded: Decoded, findLog: FindLog): Applied {
+  if ("erase" in decoded) {
+    if (lead.erased === false) lead.erased = "now";
+    return "folded";
   }
+  if (lead.erased !== false) {
+    lead.dropped++;
+    return "dropped";
+  }
+  const { topic, events, eventKey } = decoded;
+  // What one workspace says never makes another's event pass for a repeat.
+  const pending = partOf(lead, (events[0] as Event).workspaceId);
+  const mark = eventKey === null ? undefined : markOf(eventKey);
+  const marks = pending.seen.get(topic) ?? "";
+  const isRepeat = mark !== undefined && hasMark(marks, mark);
+  // What can't be folded is not remembered: sent again, it may find what it lacked.
+  if (!isRepeat) applyEvents(lead, pending, events, findLog);
+  if (mark !== undefined) pending.seen.set(topic, withMark(marks, mark));
+  pending.changed = true;
+  return isRepeat ? "repeated" : "folded";
 }
 
-function applyEvents(lead: PendingLead, events: readonly Event[], findLog: FindLog): void {
-  const pending = partOf(lead, (events[0] as Event).workspaceId);
+function applyEvents(
+  lead: PendingLead,
+  pending: PendingPart,
+  events: readonly Event[],
+  findLog: FindLog,
+): void {
   const logs = new Map<string, ActionLog>();
   let part = pending.part;
   for (const event of events) {
@@ -41,7 +61,6 @@ function applyEvents(lead: PendingLead, events: readonly Event[], findLog: FindL
     }
   }
   pending.part = part;
-  pending.changed = true;
   for (const [id, log] of logs) pending.logs.set(id, log);
   if (part.createdBy !== null) lead.owner ??= part.workspaceId;
 }

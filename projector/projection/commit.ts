@@ -3,6 +3,7 @@ import { assembleView } from "../assemble/assemble.ts";
 import type { AssembledView } from "../assemble/body.ts";
 import { type Identity, identityOf, sameIdentity } from "../fold/identity.ts";
 import { encodePart, type LeadPart } from "../fold/lead-part.ts";
+import { encodeSeen } from "../fold/seen-events.ts";
 import type { Position } from "../source/source.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import type { NextNumber } from "../store/numbers.ts";
@@ -126,10 +127,14 @@ function writeLead(
     if (isOwner && owner !== lead.storedOwner && pending.no !== undefined && !lead.replaces)
       store.leads.own(pending.no);
     if (!pending.changed) continue;
-    const state = encodePart(pending.part);
+    const row = {
+      owner: isOwner ? 1 : 0,
+      state: encodePart(pending.part),
+      seen: encodeSeen(pending.seen),
+    };
     const known = lead.replaces ? undefined : pending.no;
-    const no = known ?? store.leads.insert(leadId, pending.part.workspaceId, isOwner, state);
-    if (known !== undefined) store.leads.update(known, state);
+    const no = known ?? store.leads.insert(leadId, pending.part.workspaceId, row);
+    if (known !== undefined) store.leads.update(known, row);
     const logs = [...pending.logs.values()].map(logRowOf);
     for (const log of logs) store.actionLogs.put(log, no);
     const identity = isOwner ? identityOf(pending.part) : null;
@@ -169,6 +174,7 @@ function eraseLead(
   }
   store.identities.remove(leadId);
   store.erased.add(leadId);
+  if (parts.size > 0) store.meta.set("unscrubbed", "1");
   store.deadLetters.erase(leadId);
   for (const generation of keptGenerations) store.erased.addDuty({ generation, leadId });
   const workspaceId = storedOwner ?? owner ?? store.views.get(leadId)?.workspaceId;

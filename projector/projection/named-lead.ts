@@ -1,4 +1,4 @@
-import { isObject } from "../fold/entity.ts";
+import { isObject } from "../../shared/events/exact-json.ts";
 import type { SourceRecord } from "../source/source.ts";
 
 /** Where the envelope and the webhook bodies name their lead. */

@@ -1,6 +1,7 @@
 import type { ActionLog } from "../fold/action-log.ts";
 import type { Identity } from "../fold/identity.ts";
 import { decodePart, emptyPart, type LeadPart } from "../fold/lead-part.ts";
+import { decodeSeen, type Marks } from "../fold/seen-events.ts";
 import type { Store } from "../store/store.ts";
 import { identityOfRow } from "./matching.ts";
 
@@ -11,6 +12,8 @@ export interface PendingPart {
   part: LeadPart;
   /** The logs that were folded since. */
   readonly logs: Map<string, ActionLog>;
+  /** By topic, the events that it saw lately (rule: repeats). */
+  readonly seen: Map<string, Marks>;
   changed: boolean;
 }
 
@@ -56,9 +59,9 @@ export function loadLead(store: Store, leadId: string): PendingLead {
   }
   const owner = rows.find((row) => row.owner === 1)?.workspaceId ?? null;
   const identity = owner === null ? undefined : store.identities.get(leadId);
-  for (const { no, workspaceId, state } of rows) {
+  for (const { no, workspaceId, state, seen } of rows) {
     const part = decodePart(leadId, workspaceId, state);
-    lead.parts.set(workspaceId, { no, part, logs: new Map(), changed: false });
+    lead.parts.set(workspaceId, { no, part, logs: new Map(), seen: decodeSeen(seen), changed: false });
   }
   return { ...lead, owner, storedOwner: owner, storedIdentity: identity ? identityOfRow(identity) : null };
 }
@@ -71,6 +74,7 @@ export function partOf(lead: PendingLead, workspaceId: string): PendingPart {
     no: undefined,
     part: emptyPart(lead.leadId, workspaceId),
     logs: new Map(),
+    seen: new Map(),
     changed: false,
   };
   lead.parts.set(workspaceId, part);
@@ -82,7 +86,7 @@ export function refoldedLead(store: Store, leadId: string): PendingLead {
   const stored = loadLead(store, leadId);
   const parts = [...stored.parts].map(([workspaceId, { no }]): [string, PendingPart] => [
     workspaceId,
-    { no, part: emptyPart(leadId, workspaceId), logs: new Map(), changed: false },
+    { no, part: emptyPart(leadId, workspaceId), logs: new Map(), seen: new Map(), changed: false },
   ]);
   return { ...stored, owner: null, parts: new Map(parts), replaces: true };
 }

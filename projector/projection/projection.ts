@@ -1,3 +1,4 @@
+import { parseJson } from "../../shared/events/exact-json.ts";
 import type { Decode, Decoded } from "../decode/decode.ts";
 import type { ActionLog } from "../fold/action-log.ts";
 import { type Position, partitionName, type SourceRecord } from "../source/source.ts";
@@ -95,7 +96,7 @@ export function createProjection(
 
   const findLog = (leadNo: number, id: string): ActionLog | undefined => {
     const text = store.actionLogs.get(leadNo, id);
-    return text === undefined ? undefined : (JSON.parse(text) as ActionLog);
+    return text === undefined ? undefined : (parseJson(text) as ActionLog);
   };
 
   const noteSpan = (record: SourceRecord) => {
@@ -116,10 +117,9 @@ export function createProjection(
         decoded = decode(record);
         const lead = leads.get(decoded.leadId) ?? loadLead(store, decoded.leadId);
         leads.set(decoded.leadId, lead);
-        const dropped = lead.dropped;
-        applyDecoded(lead, decoded, findLog);
-        lead.traceparent = step?.traceparent ?? null;
-        tally.add(decoded, lead.dropped > dropped ? "dropped" : "folded");
+        const outcome = applyDecoded(lead, decoded, findLog);
+        if (outcome === "folded") lead.traceparent = step?.traceparent ?? null;
+        tally.add(decoded, outcome);
       } catch (cause) {
         if (isDatabaseError(cause)) {
           step?.end("database");

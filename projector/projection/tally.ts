@@ -1,10 +1,11 @@
 import type { Decoded } from "../decode/decode.ts";
+import type { Applied } from "./apply.ts";
 
 /** What became of events of a type. */
 export interface Outcome {
   /** The event's type; "tombstone" for an erase, "unknown" for a record that is no event. */
   readonly type: string;
-  readonly outcome: "folded" | "dropped" | "dead_letter";
+  readonly outcome: Applied | "dead_letter";
   readonly events: number;
 }
 

@@ -1,6 +1,7 @@
 import type { IHeaders, Message } from "kafkajs";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
+import { messageHeaders } from "../source/kafka/kafka-headers.ts";
 import { recordPosition, recordPositionName } from "../source/source.ts";
 import type { StoredDeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
@@ -53,7 +54,7 @@ function deadLetterOutbox({ deadLetters }: Store): Outbox<StoredDeadLetter> {
 
 function messageOf(letter: StoredDeadLetter, config: KafkaConfig): Message {
   const { key, value, headers } = letter.record;
-  return { key, value, headers: { ...(headers as IHeaders), ...connectHeaders(letter, config) } };
+  return { key, value, headers: { ...messageHeaders(headers), ...connectHeaders(letter, config) } };
 }
 
 /** What stands for a record that the topic can't take: its position is where to read it. */

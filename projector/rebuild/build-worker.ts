@@ -2,6 +2,7 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 import { readConfig } from "../../shared/config.ts";
 import { generationFile } from "../../shared/generation.ts";
 import { createLog } from "../../shared/log.ts";
+import { openReader } from "../../shared/sqlite.ts";
 import { createDecoder } from "../decode/decode.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import type { Position } from "../source/source.ts";
@@ -64,7 +65,9 @@ async function build(task: BuildTask): Promise<Built> {
   const { signal } = new AbortController();
   let store: Store;
   if (task.anew) {
-    store = await buildGeneration({ ...task, source: source(), decode, onProgress, signal });
+    const erased =
+      task.serving === undefined ? [] : erasedIn(generationFile(config.databaseDir, task.serving));
+    store = await buildGeneration({ ...task, erased, source: source(), decode, onProgress, signal });
   } else {
     store = openStore(task.file);
     onProgress("catch up", 0, 0);
@@ -82,6 +85,16 @@ async function build(task: BuildTask): Promise<Built> {
     return { compared };
   } finally {
     store.close();
+  }
+}
+
+/** The ids of the leads that were erased from a generation. */
+function erasedIn(file: string): string[] {
+  const db = openReader(file);
+  try {
+    return db.prepare<[], string>("SELECT lead_id FROM erased").pluck().all();
+  } finally {
+    db.close();
   }
 }
 

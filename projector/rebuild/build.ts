@@ -20,6 +20,8 @@ export interface Building {
   readonly decode: Decode;
   /** Records at these positions and above are left out; undefined = all that the log holds is folded. */
   readonly limit: readonly Position[] | undefined;
+  /** Leads that are known to be erased: nothing of them is written, not even for a moment. */
+  readonly erased: readonly string[];
   /** About how many records there are, for the progress. */
   readonly expected: number;
   readonly onProgress: OnProgress;
@@ -37,6 +39,9 @@ export async function buildGeneration(building: Building): Promise<Store> {
     store.db.pragma("journal_mode = OFF");
     store.db.pragma("synchronous = OFF");
     markFoldRules(store);
+    store.transaction(() => {
+      for (const leadId of building.erased) store.erased.add(leadId);
+    });
     await loadState(store, building);
     assembleAll(store, building.onProgress);
     store.db.pragma("journal_mode = WAL");

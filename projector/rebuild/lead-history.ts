@@ -1,7 +1,13 @@
 import type { Decode, Decoded } from "../decode/decode.ts";
-import { applyDecoded, deadLetterOf } from "../projection/apply.ts";
+import { type Applied, applyDecoded, deadLetterOf } from "../projection/apply.ts";
 import { emptyLead, type PendingLead } from "../projection/pending-leads.ts";
-import type { Position, Source, SourceRecord } from "../source/source.ts";
+import {
+  NO_TIMESTAMP,
+  type Position,
+  partitionName,
+  type Source,
+  type SourceRecord,
+} from "../source/source.ts";
 import { readHistory } from "./history.ts";
 
 /** A record that speaks of a lead. */
@@ -11,7 +17,10 @@ export interface Told {
   readonly decoded: Decoded | undefined;
   /** Why it is no event. */
   readonly code: string | undefined;
-  /** When it occurred: ISO-8601; of an erase, when it was produced. */
+  /**
+   * When it occurred: ISO-8601; of an erase, when it was produced. Where nobody said, when the one before it in its
+   * partition did; empty where there is none.
+   */
   readonly time: string;
 }
 
@@ -28,17 +37,19 @@ export async function leadHistory(
 ): Promise<Told[]> {
   const told: Told[] = [];
   const key = Buffer.from(leadId);
+  const latest = new Map<string, string>();
   await readHistory(source, upTo, (record) => {
     // A record of another key is another lead's, or no event.
     if (record.key !== null && !record.key.equals(key)) return;
-    const one = tell(record, decode);
+    const one = tell(record, decode, latest.get(partitionName(record)) ?? "");
+    latest.set(partitionName(record), one.time);
     if (one.decoded === undefined ? record.key !== null : one.decoded.leadId === leadId) told.push(one);
   });
   return told;
 }
 
-function tell(record: SourceRecord, decode: Decode): Told {
-  const produced = new Date(record.timestamp).toISOString();
+function tell(record: SourceRecord, decode: Decode, before: string): Told {
+  const produced = record.timestamp === NO_TIMESTAMP ? before : new Date(record.timestamp).toISOString();
   try {
     const decoded = decode(record);
     const time = "erase" in decoded ? produced : (decoded.events[0]?.occurredAt ?? produced);
@@ -48,23 +59,28 @@ function tell(record: SourceRecord, decode: Decode): Told {
   }
 }
 
-/** A lead, and what became of each of its records: undefined where it was folded, else why not. */
+/** What became of a record, and why, where it could not be folded. */
+export interface RecordOutcome {
+  readonly outcome: Applied | "dead_letter";
+  readonly code: string | null;
+}
+
+/** A lead, and what became of each of its records. */
 export interface FoldedHistory {
   readonly lead: PendingLead;
-  readonly codes: readonly (string | undefined)[];
+  readonly outcomes: readonly RecordOutcome[];
 }
 
 /** Folds a lead from its records alone. */
 export function foldHistory(leadId: string, told: readonly Told[]): FoldedHistory {
   const lead: PendingLead = { ...emptyLead(leadId), replaces: true };
-  const codes = told.map(({ record, decoded, code }) => {
-    if (decoded === undefined) return code;
+  const outcomes = told.map(({ record, decoded, code }): RecordOutcome => {
+    if (decoded === undefined) return { outcome: "dead_letter", code: code ?? null };
     try {
-      applyDecoded(lead, decoded, () => undefined);
-      return undefined;
+      return { outcome: applyDecoded(lead, decoded, () => undefined), code: null };
     } catch (error) {
-      return deadLetterOf(record, decoded, error).code;
+      return { outcome: "dead_letter", code: deadLetterOf(record, decoded, error).code };
     }
   });
-  return { lead, codes };
+  return { lead, outcomes };
 }

@@ -1,6 +1,7 @@
 // `npm run rebuild`, `npm run verify`. Exit codes: 0 done, 1 failed, 2 wrong usage, 4 the check found differences.
 import { parseArgs } from "node:util";
 import { type Config, readConfig } from "../../shared/config.ts";
+import { parseJson } from "../../shared/events/exact-json.ts";
 import { createLog } from "../../shared/log.ts";
 import { ask } from "../owner/ask.ts";
 import { showProgress } from "../owner/show-progress.ts";
@@ -90,7 +91,7 @@ async function check(config: Config, archive: string | undefined): Promise<numbe
   for (const { leadId, kind, fresh, serving } of first) {
     console.log(`${leadId}: ${kind}`);
     if (fresh === null || serving === null) continue;
-    for (const line of diffLines(JSON.parse(fresh), JSON.parse(serving))) console.log(`  ${line}`);
+    for (const line of diffLines(parseJson(fresh), parseJson(serving))) console.log(`  ${line}`);
   }
   console.log(`${views} views from a fresh fold, ${differing} differ from the serving ones`);
   return differing === 0 ? 0 : 4;

@@ -41,6 +41,7 @@ export async function verify(
       source,
       decode,
       limit,
+      erased: [],
       expected,
       onProgress,
       signal,

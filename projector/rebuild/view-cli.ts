@@ -1,14 +1,16 @@
 // `npm run view -- --lead ID --at TIME|TOPIC/PARTITION/OFFSET`: a lead's view as it was, for support.
-// `npm run view -- --lead ID --events`: the records that made it, one JSON object a line, in the order of their times.
+// `npm run view -- --lead ID --events`: the records that speak of it, one JSON object a line, in the order of their times,
+// each with what became of it: folded, repeated, dropped or dead_letter.
 import { parseArgs } from "node:util";
 import { readConfig } from "../../shared/config.ts";
+import { parseExactly, parseJson } from "../../shared/events/exact-json.ts";
 import { createLog } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
 import { normalizeTime } from "../decode/times.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import type { Position, Source } from "../source/source.ts";
 import { openStoreToRead } from "../store/store.ts";
-import { foldHistory, leadHistory } from "./lead-history.ts";
+import { foldHistory, leadHistory, type RecordOutcome } from "./lead-history.ts";
 import { type Moment, viewAt } from "./time-travel.ts";
 
 const USAGE = "usage: npm run view -- --lead ID (--at TIME|TOPIC/PARTITION/OFFSET | --events)";
@@ -49,7 +51,7 @@ async function printView(
     console.error("the lead had no view then");
     return 1;
   }
-  console.log(JSON.stringify(JSON.parse(view), null, 2));
+  console.log(JSON.stringify(parseJson(view), null, 2));
   console.error("matchingLeads depend on other leads and are left empty");
   return 0;
 }
@@ -60,15 +62,19 @@ async function printEvents(source: Source, upTo: readonly Position[], leadId: st
     console.error(`the log has no record of lead ${leadId}`);
     return 1;
   }
-  const { codes } = foldHistory(leadId, told);
-  const lines = told.map(({ record, time }, index) => ({ record, time, code: codes[index] }));
+  const { outcomes } = foldHistory(leadId, told);
+  const lines = told.map(({ record, time }, index) => ({
+    record,
+    time,
+    ...(outcomes[index] as RecordOutcome),
+  }));
   // Stable, so records of one partition that say the same time stay in their order.
-  for (const { record, time, code } of lines.sort((a, b) =>
+  for (const { record, time, outcome, code } of lines.sort((a, b) =>
     a.time < b.time ? -1 : a.time > b.time ? 1 : 0,
   )) {
     const { topic, partition, offset, value } = record;
     console.log(
-      JSON.stringify({ topic, partition, offset, time, deadLetter: code ?? null, value: shown(value) }),
+      JSON.stringify({ topic, partition, offset, time, outcome, deadLetter: code, value: shown(value) }),
     );
   }
   return 0;
@@ -78,7 +84,7 @@ async function printEvents(source: Source, upTo: readonly Position[], leadId: st
 function shown(value: Buffer | null): unknown {
   const text = value?.toString("utf8") ?? "null";
   try {
-    return JSON.parse(text);
+    return parseExactly(text);
   } catch {
     return text;
   }

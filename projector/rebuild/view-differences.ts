@@ -1,3 +1,4 @@
+import { isObject } from "../../shared/events/exact-json.ts";
 import type { Connection } from "../../shared/sqlite.ts";
 
 /** A lead whose view is not the same in two databases. */
@@ -63,7 +64,7 @@ export function diffLines(fresh: unknown, serving: unknown, path = "", most = 10
   if (JSON.stringify(fresh) === JSON.stringify(serving)) return [];
   const both = [fresh, serving];
   if (
-    both.every((value) => typeof value === "object" && value !== null) &&
+    both.every((value) => isObject(value) || Array.isArray(value)) &&
     Array.isArray(fresh) === Array.isArray(serving)
   ) {
     const [a, b] = both as [Record<string, unknown>, Record<string, unknown>];

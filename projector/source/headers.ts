@@ -1,19 +1,33 @@
 import type { Headers, HeaderValue } from "./source.ts";
 
-type JsonHeader = string | { readonly base64: string };
+type One = string | Buffer | null;
+type JsonHeader = string | null | { readonly base64: string };
 
-/** Headers as JSON, byte for byte: text as it is, other bytes as `{"base64": …}`, several values as a list. */
-export function headersToJson(headers: Headers): Record<string, JsonHeader | JsonHeader[]> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [
-      name,
-      Array.isArray(value) ? value.map(toJson) : toJson(value as string),
-    ]),
-  );
+/** True where the record has such a header, be it without a value. */
+export const isGiven = (headers: Headers, name: string): boolean => Object.hasOwn(headers, name);
+
+/** A header's text; its last value where it is given several times. Undefined where it has none. */
+export function headerText(headers: Headers, name: string): string | undefined {
+  if (!isGiven(headers, name)) return undefined;
+  const value = headers[name] as HeaderValue;
+  return ((Array.isArray(value) ? value.at(-1) : value) as One | undefined)?.toString();
 }
 
-function toJson(value: string | Buffer): JsonHeader {
-  if (typeof value === "string") return value;
+/**
+ * Headers as JSON, byte for byte: text as it is, other bytes as `{"base64": …}`, null as null, several values as a
+ * list.
+ */
+export const headersToJson = (headers: Headers): Record<string, JsonHeader | JsonHeader[]> =>
+  // Own properties, whatever they are called: `__proto__` is a name like any other.
+  Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.map(toJson) : toJson(value as One),
+    ]),
+  );
+
+function toJson(value: One): JsonHeader {
+  if (typeof value === "string" || value === null) return value;
   const text = value.toString("utf8");
   return Buffer.from(text).equals(value) ? text : { base64: value.toString("base64") };
 }
@@ -21,17 +35,20 @@ function toJson(value: string | Buffer): JsonHeader {
 /** The inverse; undefined where the JSON is not what `headersToJson` writes. */
 export function headersFromJson(json: unknown): Headers | undefined {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return undefined;
-  const headers: Record<string, HeaderValue> = {};
+  const headers: [string, HeaderValue][] = [];
   for (const [name, value] of Object.entries(json)) {
     const parsed = Array.isArray(value) ? value.map(fromJson) : fromJson(value);
     if (parsed === undefined || (Array.isArray(parsed) && parsed.includes(undefined))) return undefined;
-    headers[name] = parsed as HeaderValue;
+    if (!name.isWellFormed()) return undefined;
+    headers.push([name, parsed as HeaderValue]);
   }
-  return headers;
+  return Object.fromEntries(headers);
 }
 
-function fromJson(value: unknown): string | Buffer | undefined {
-  if (typeof value === "string") return value;
+/** What has no UTF-8, a lone surrogate, could not be kept byte for byte. */
+function fromJson(value: unknown): One | undefined {
+  if (value === null) return null;
+  if (typeof value === "string") return value.isWellFormed() ? value : undefined;
   const base64 = (value as { base64?: unknown } | null)?.base64;
   return typeof base64 === "string" ? Buffer.from(base64, "base64") : undefined;
 }

@@ -7,7 +7,7 @@ import type { Source } from "./source.ts";
 
 /** The configured event log, as the projector follows it. */
 export function openSource({ kafka, eventLogDir }: Config, log: Logger): Source {
-  return kafka ? createKafkaSource(kafka, log) : createFileLog(eventLogDir);
+  return kafka ? createKafkaSource(kafka, log) : createFileLog(eventLogDir, { log });
 }
 
 /** The same log for a second reader that takes nothing from the first: on Kafka, in a group of its own. */

@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 
-/** A record's headers as Kafka has them: text or bytes by name, several under one name possible. */
-export type HeaderValue = string | Buffer | readonly (string | Buffer)[];
+/** A record's headers as Kafka has them: text, bytes or null under any name, several under one name possible. */
+export type HeaderValue = string | Buffer | null | readonly (string | Buffer | null)[];
 export type Headers = Readonly<Record<string, HeaderValue>>;
 
 /** The latest time that a date can be, in milliseconds since 1970, and its negative the earliest. */
 export const LATEST_MS = 8.64e15;
+
+/** The timestamp of a record that has none; Kafka's own value for that. */
+export const NO_TIMESTAMP = -1;
 
 /** One record of the event log, byte for byte as it was produced. */
 export interface SourceRecord {
@@ -13,15 +16,22 @@ export interface SourceRecord {
   readonly partition: number;
   readonly offset: number;
   readonly key: Buffer | null;
-  /** Milliseconds since 1970, whole, no further from it than LATEST_MS. */
+  /** Milliseconds since 1970, whole, no further from it than LATEST_MS; NO_TIMESTAMP where nobody said. */
   readonly timestamp: number;
   readonly headers: Headers;
   /** Null is a tombstone. */
   readonly value: Buffer | null;
-  /** The value's JSON, where the log's framing had to parse it anyway: a text that holds it, and what it parsed to. */
-  readonly json?: { readonly text: string; readonly value: unknown };
+  /** The value's JSON, where the log's framing had to parse it anyway. */
+  readonly json?: RecordJson;
   /** Set where the log's own framing of the record can't be read: why. Such a record is a dead letter. */
   readonly unreadable?: string;
+}
+
+/** A text that holds a record's value, what the value parsed to, and a way to it from another parse of the text. */
+export interface RecordJson {
+  readonly text: string;
+  readonly value: unknown;
+  readonly within: (parsed: unknown) => unknown;
 }
 
 /** Where to go on in one partition. */

@@ -7,17 +7,21 @@ export interface LeadRow {
   /** 1 on the part of the workspace that created the lead. */
   readonly owner: number;
   readonly state: string;
+  /** The events that it saw lately. */
+  readonly seen: Buffer | null;
 }
 
 /** The state of leads, one row for each workspace that spoke of one. */
 export function createLeads(db: Connection) {
   const load = db.prepare<[string], LeadRow>(
-    "SELECT no, workspace_id AS workspaceId, owner, state FROM lead WHERE lead_id = ? ORDER BY no",
+    "SELECT no, workspace_id AS workspaceId, owner, state, seen FROM lead WHERE lead_id = ? ORDER BY no",
   );
-  const insert = db.prepare<[string, string, number, string]>(
-    "INSERT INTO lead (lead_id, workspace_id, owner, state) VALUES (?, ?, ?, ?)",
+  const insert = db.prepare<[string, string, number, string, Buffer | null]>(
+    "INSERT INTO lead (lead_id, workspace_id, owner, state, seen) VALUES (?, ?, ?, ?, ?)",
   );
-  const update = db.prepare<[string, number]>("UPDATE lead SET state = ? WHERE no = ?");
+  const update = db.prepare<[string, Buffer | null, number]>(
+    "UPDATE lead SET state = ?, seen = ? WHERE no = ?",
+  );
   const own = db.prepare<[number]>("UPDATE lead SET owner = 1 WHERE no = ?");
   const removePart = db.prepare<[number]>("DELETE FROM lead WHERE no = ?");
   const ofWorkspace = db
@@ -34,9 +38,13 @@ export function createLeads(db: Connection) {
   return {
     load: (leadId: string): LeadRow[] => load.all(leadId),
     /** @returns the row's number */
-    insert: (leadId: string, workspaceId: string, owner: boolean, state: string): number =>
-      Number(insert.run(leadId, workspaceId, owner ? 1 : 0, state).lastInsertRowid),
-    update: (no: number, state: string): void => void update.run(state, no),
+    insert: (
+      leadId: string,
+      workspaceId: string,
+      { owner, state, seen }: Pick<LeadRow, "owner" | "state" | "seen">,
+    ): number => Number(insert.run(leadId, workspaceId, owner, state, seen).lastInsertRowid),
+    update: (no: number, { state, seen }: Pick<LeadRow, "state" | "seen">): void =>
+      void update.run(state, seen, no),
     /** Makes the part the one that is shown. */
     own: (no: number): void => void own.run(no),
     /** Pages through the leads that have a view: row numbers and lead ids. */

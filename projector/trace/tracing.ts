@@ -3,6 +3,7 @@ import { parseTraceParent, TRACE_PARENT_HEADER } from "@opentelemetry/core";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import { headerText } from "../source/headers.ts";
 import type { LogNames } from "../source/log-names.ts";
 import type { SourceRecord } from "../source/source.ts";
 
@@ -102,10 +103,8 @@ function traceparentOfSpan(span: Span): string {
 
 /** The record's valid `traceparent`, if it has one. */
 function traceparentOf({ headers }: SourceRecord): string | undefined {
-  const header = headers[TRACE_PARENT_HEADER];
-  if (header === undefined || Array.isArray(header)) return undefined;
-  const text = header.toString();
-  return parseTraceParent(text) === null ? undefined : text;
+  const text = headerText(headers, TRACE_PARENT_HEADER);
+  return text === undefined || parseTraceParent(text) === null ? undefined : text;
 }
 
 /** The trace that a record belongs to, to find its log lines by. */

@@ -12,7 +12,7 @@ const Message = Schema.Struct({
   documents: maybe(Schema.Array(Schema.Struct({ id: Id }))),
 });
 
-/** An action log, or a patch of one. The shapes of input and output vary by type (omni-facts.md). */
+/** An action log, or a patch of one. The shapes of input and output vary by type. */
 const ActionLog = Schema.Struct({
   id: Id,
   type: maybe(Text),
@@ -29,7 +29,7 @@ const ActionLog = Schema.Struct({
   messages: maybe(Schema.Array(Message)),
 });
 
-/** Data of the events of `omni.action_log` (design.md section 3). */
+/** Data of the events of `omni.action_log`. */
 export const actionLogEvents = {
   "action_log.created": ActionLog,
   "action_log.updated": ActionLog,

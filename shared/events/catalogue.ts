@@ -2,10 +2,10 @@ import { Schema } from "@effect/schema";
 import { actionLogEvents } from "./action-log.ts";
 import { checklistEvents } from "./checklist.ts";
 import { documentEvents } from "./document.ts";
-import { Id, Time } from "./fields.ts";
+import { EventId, Id, Time } from "./fields.ts";
 import { leadEvents } from "./lead.ts";
 
-/** The topics, each the sole owner of its entities (design.md section 3). */
+/** The topics, each the sole owner of its entities (rule: one topic owns an entity). */
 export const TOPICS = {
   lead: "omni.lead",
   checklist: "omni.checklist",
@@ -20,7 +20,7 @@ const data = { ...leadEvents, ...checklistEvents, ...documentEvents, ...actionLo
 export type EventType = keyof typeof data;
 
 const envelope = {
-  id: Schema.String.check(Schema.isMinLength(1)),
+  id: EventId,
   schemaVersion: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))),
   occurredAt: Time,
   workspaceId: Id,
@@ -30,7 +30,7 @@ const envelope = {
 const eventSchema = <T extends EventType>(type: T) =>
   Schema.Struct({ ...envelope, event: Schema.Literal(type), data: data[type] });
 
-/** One event of a type, or of one of several: the envelope of design.md section 3 with its data typed. */
+/** One event of a type, or of one of several: the envelope with its data typed. */
 export type EventOf<T extends EventType> = T extends EventType
   ? Schema.Struct<typeof envelope & { event: Schema.Literal<T>; data: (typeof data)[T] }>["Type"]
   : never;

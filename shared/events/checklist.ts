@@ -1,7 +1,7 @@
 import { Schema } from "@effect/schema";
 import { given, Id, ItemValue, Json, maybe, Text, Time } from "./fields.ts";
 
-/** What a checklist item asks for; field types are open, unknown ones pass through (omni-facts.md). */
+/** What a checklist item asks for; field types are open, unknown ones pass through. */
 const Definition = Schema.Struct({
   id: given(Id),
   code: maybe(Text),
@@ -37,7 +37,7 @@ const Item = Schema.Struct({
 
 const groupFacts = { id: Id, name: maybe(Text), conditions: given(Json) };
 
-/** Data of the events of `omni.checklist` (design.md section 3). */
+/** Data of the events of `omni.checklist`. */
 export const checklistEvents = {
   "checklist.assigned": Schema.Struct({
     groups: Schema.Array(Schema.Struct({ ...groupFacts, items: Schema.Array(Item) })),

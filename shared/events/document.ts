@@ -3,7 +3,7 @@ import { given, Id, Json, maybe, StorageKey, Text, Time } from "./fields.ts";
 
 const Size = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0));
 
-/** Data of the events of `omni.document` (design.md section 3). Sizes in bytes. */
+/** Data of the events of `omni.document`. Sizes in bytes. */
 export const documentEvents = {
   "document.received": Schema.Struct({
     id: Id,

@@ -1,7 +1,7 @@
 import { Schema } from "@effect/schema";
 import { given, Id, maybe, Text, Time } from "./fields.ts";
 
-/** The seed's 21 fields of the lead record; every one may be absent, and null clears it (design.md section 3). */
+/** The seed's 21 fields of the lead record; every one may be absent, and null clears it. */
 export const LeadRecord = Schema.Struct({
   id: given(Id),
   activitySummary: maybe(Text),

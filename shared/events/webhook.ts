@@ -1,7 +1,10 @@
 import { Schema } from "@effect/schema";
 import { given, Id, ItemValue, Json, maybe, Text, Time } from "./fields.ts";
 
-// The platform's public webhook bodies: three families with three envelopes (omni-facts.md).
+// The platform's public webhook bodies: three families with three envelopes as it documents them.
+
+/** A document that a changed item lists, with how it was judged against the item. */
+const ItemDocument = Schema.Struct({ id: Id, validationResult: given(Json) });
 
 const leadBody = <E extends string>(event: E) =>
   Schema.Struct({
@@ -11,7 +14,9 @@ const leadBody = <E extends string>(event: E) =>
     data: Schema.Struct({
       leadId: Id,
       externalId: maybe(Text),
-      checklistItems: maybe(Schema.Array(Schema.Struct({ id: Id }))),
+      checklistItems: maybe(
+        Schema.Array(Schema.Struct({ id: Id, documents: maybe(Schema.Array(ItemDocument)) })),
+      ),
     }),
   });
 

@@ -1,8 +1,8 @@
 import { Schema } from "@effect/schema";
 import { given, ItemValue, Json, maybe, Text } from "../events/fields.ts";
 
-// The response of GET /api/v1/leads/:id. The order of the fields is the order in the view:
-// the seed's, then omni-facts.md's; unknown fields follow, by name (design.md section 6).
+// The response of GET /api/v1/leads/:id. The order of the fields is the order in the view; unknown fields follow, by name
+// (rule: field order).
 
 /** A time in the view: ISO-8601 UTC with milliseconds. */
 const ViewTime = Schema.String.check(Schema.isPattern(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/u));

@@ -11,10 +11,14 @@ beforeEach(() => {
 });
 afterEach(() => api.close());
 
-test("wrong records are folded or become dead letters with a reason that was foreseen", () => {
-  const { outcomes, crashes } = fuzzDecoder(20_000, 7);
+test("wrong records are folded or become dead letters with a reason that was foreseen, and nothing is altered", () => {
+  const { outcomes, crashes, altered, probes } = fuzzDecoder(20_000, 7);
   expect(crashes).toEqual([]);
+  expect(altered).toEqual([]);
   expect(Object.values(outcomes).reduce((sum, count) => sum + count)).toBe(20_000);
+  expect(outcomes["folded"]).toBeGreaterThan(5_000);
+  expect(outcomes["repeated"]).toBeGreaterThan(10);
+  expect(probes).toBeGreaterThan(5_000);
 });
 
 test("wrong requests get the answers that the API's document has for them", async () => {

@@ -10,8 +10,11 @@ export interface Spoken {
   readonly data?: Record<string, unknown>;
 }
 
-/** Makes records of events, each partition's offsets counting up from 0. */
-export function createSpeaker() {
+/**
+ * Makes records of events, each partition's offsets counting up from 0.
+ * @param name begins the events' ids: two speakers to one lead have two names
+ */
+export function createSpeaker(name = "e") {
   const offsets = new Map<string, number>();
   let events = 0;
   const next = (topic: string, fields: Partial<SourceRecord>): SourceRecord => {
@@ -32,7 +35,7 @@ export function createSpeaker() {
     /** An event of the catalogue on its topic. */
     say({ leadId = "lead-1", workspaceId = WORKSPACE, event, data = {} }: Spoken): SourceRecord {
       const envelope = {
-        id: `e-${++events}`,
+        id: `${name}-${++events}`,
         event,
         occurredAt: "2026-03-01T00:00:00.000Z",
         workspaceId,

@@ -4,6 +4,7 @@ import { inject } from "vitest";
 import { createProjection } from "../../projector/projection/projection.ts";
 import { runProjection } from "../../projector/projection/run.ts";
 import { createKafka } from "../../projector/source/kafka/client.ts";
+import { messageHeaders } from "../../projector/source/kafka/kafka-headers.ts";
 import { createKafkaSource } from "../../projector/source/kafka/kafka-source.ts";
 import type { SourceRecord } from "../../projector/source/source.ts";
 import { openStore, type Store } from "../../projector/store/store.ts";
@@ -63,7 +64,7 @@ export async function openCluster(config: KafkaConfig, partitions = 2) {
             key,
             value,
             partition,
-            headers: headers as never,
+            headers: messageHeaders(headers),
             timestamp: String(timestamp),
           })),
         })),

@@ -1,5 +1,6 @@
-// Design.md section 6 as a small in-memory model: no database, no batches, no increments. It keeps each lead's state
+// The rules of the view as a small in-memory model: no database, no batches, no increments. It keeps each lead's state
 // as plain objects and computes a view from nothing whenever it is asked. It shares no code with the projector.
+import { domainToASCII } from "node:url";
 import { parsePhoneNumberFromString } from "libphonenumber-js/min";
 
 // biome-ignore lint/suspicious/noExplicitAny: the model walks JSON of every shape.
@@ -18,6 +19,8 @@ interface Part {
   documents: Json[];
   links: Json[];
   logs: Json[];
+  /** By topic, the ids of the events that were folded or came again, the latest last. */
+  seen: Record<string, string[]>;
 }
 interface OracleLead {
   owner: string | null;
@@ -64,9 +67,13 @@ export function oracleViews(history: readonly OracleRecord[]): Record<string, st
       documents: [],
       links: [],
       logs: [],
+      seen: {},
     };
     const part = lead.parts[event.workspaceId] as Part;
-    fold(part, event);
+    const topic = /^[a-z]+/.exec(event.event)?.[0] as string;
+    const seen = part.seen[topic] ?? [];
+    if (!seen.includes(event.id) && !fold(part, event)) continue;
+    part.seen[topic] = [...seen.filter((id) => id !== event.id), event.id].slice(-128);
     if (part.created !== null) lead.owner ??= event.workspaceId;
   }
   const shown = Object.entries(leads).flatMap(([id, lead]) =>
@@ -77,7 +84,8 @@ export function oracleViews(history: readonly OracleRecord[]): Record<string, st
   return Object.fromEntries(shown.map((lead) => [lead.id, JSON.stringify(view(lead, shown))]));
 }
 
-function fold(part: Part, { id: eventId, event, data, occurredAt }: Json): void {
+/** @returns false where the event speaks of what is not there */
+function fold(part: Part, { id: eventId, event, data, occurredAt }: Json): boolean {
   const { id, workspaceId: _, ...fields } = data;
   const item = (itemId: string) =>
     part.groups.flatMap((group) => group.items).find((one) => one.id === itemId);
@@ -86,38 +94,38 @@ function fold(part: Part, { id: eventId, event, data, occurredAt }: Json): void 
   const log = part.logs.find((one) => one.id === id);
   switch (event) {
     case "lead.created":
-      if (part.created === eventId) return;
+      if (part.created === eventId) return true;
       part.lead = part.created === null ? { ...part.lead, ...fields } : fields;
       part.created = eventId;
-      return;
+      return true;
     case "lead.updated":
       Object.assign(part.lead, fields);
-      return;
+      return true;
     case "lead.completed":
       part.completed = true;
       if (data.submittedAt !== undefined) part.lead.submittedAt = data.submittedAt;
-      return;
+      return true;
     case "lead.reopened":
       part.completed = false;
-      return;
+      return true;
     case "lead.opted_out":
       part.lead.didOptOut = true;
       part.lead.optOutAt = data.optOutAt ?? occurredAt;
-      return;
+      return true;
     case "lead.deleted":
       part.lead.deletedAt = data.deletedAt;
-      return;
+      return true;
     case "lead.restored":
       part.lead.deletedAt = null;
-      return;
+      return true;
     case "checklist.assigned":
-      part.groups = structuredClone(data.groups);
-      return;
+      part.groups = copy(data.groups);
+      return true;
     case "checklist_item.added": {
       const known = item(data.item.id);
       if (known) {
         patchItem(known, data.item);
-        return;
+        return true;
       }
       const groupId = data.groupId ?? "other";
       let group = part.groups.find((one) => one.id === groupId);
@@ -129,57 +137,57 @@ function fold(part: Part, { id: eventId, event, data, occurredAt }: Json): void 
           part.groups.at(-1)?.id === "other" && groupId !== "other" ? part.groups.pop() : undefined;
         part.groups.push(group, ...(last ? [last] : []));
       }
-      group.items.push(structuredClone(data.item));
-      return;
+      group.items.push(copy(data.item));
+      return true;
     }
     case "checklist_item.updated": {
       const known = item(id);
       if (known) patchItem(known, data);
-      return;
+      return known !== undefined;
     }
     case "checklist_item.removed":
       for (const group of part.groups) group.items = remove(group.items, (one) => one.id === id);
       part.groups = remove(part.groups, (group) => group.id === "other" && group.items.length === 0);
-      return;
+      return true;
     case "checklist_group.updated": {
       const group = part.groups.find((one) => one.id === id);
       if (group) Object.assign(group, fields);
-      return;
+      return group !== undefined;
     }
     case "checklist_group.removed":
       part.groups = remove(part.groups, (group) => group.id === id);
-      return;
+      return true;
     case "document.received":
       part.documents = [...remove(part.documents, (one) => one.id === id), { ...data }];
-      return;
+      return true;
     case "document.extracted":
       if (document) Object.assign(document, data);
-      return;
+      return document !== undefined;
     case "document.linked":
       part.links = [...remove(part.links, (one) => one.id === id), { ...data }];
-      return;
+      return true;
     case "document.unlinked":
       part.links = remove(part.links, (one) => one.id === id);
-      return;
+      return true;
     case "document.deleted":
       part.documents = remove(part.documents, (one) => one.id === id);
       part.links = remove(part.links, (one) => one.documentId === id);
-      return;
+      return true;
     case "action_log.created":
       part.logs = [...remove(part.logs, (one) => one.id === id), { ...data }];
-      return;
+      return true;
     case "action_log.updated":
       if (log) Object.assign(log, data);
-      return;
+      return log !== undefined;
     case "action_log.cancelled":
       if (log) Object.assign(log, data, { status: "CANCELLED" });
-      return;
+      return log !== undefined;
     case "action_log.completed":
     case "action_log.failed": {
       const status = event === "action_log.completed" ? "COMPLETED" : "FAILED";
       if (log) Object.assign(log, data, { status });
       else part.logs.push({ ...data, status });
-      return;
+      return true;
     }
     default:
       throw new Error(`the oracle does not know ${event}`);
@@ -188,9 +196,17 @@ function fold(part: Part, { id: eventId, event, data, occurredAt }: Json): void 
 
 function patchItem(item: Json, patch: Json): void {
   const definition = item.checklistItem;
-  Object.assign(item, structuredClone(patch));
+  Object.assign(item, copy(patch));
   if (definition && patch.checklistItem) item.checklistItem = { ...definition, ...patch.checklistItem };
 }
+
+/** Leaves are shared: a number by its digits is one too. */
+const copy = (value: any): any =>
+  Array.isArray(value)
+    ? value.map(copy)
+    : typeof value === "object" && value !== null && !JSON.isRawJSON(value)
+      ? Object.fromEntries(Object.entries(value).map(([name, member]) => [name, copy(member)]))
+      : value;
 
 interface ShownLead {
   readonly id: string;
@@ -363,13 +379,20 @@ function matchingLeads(self: ShownLead, all: readonly ShownLead[]): Json[] {
     }));
 }
 
-const email = (lead: Json): string | null => lead.email?.trim().toLowerCase() || null;
-const phone = (lead: Json): string | null =>
-  typeof lead.phoneNumber === "string"
-    ? parsePhoneNumberFromString(lead.phoneNumber, "US")?.number ||
-      lead.phoneNumber.replace(/\D/g, "") ||
-      null
-    : null;
+const bare = (text: string): string =>
+  text.replace(/[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g, "").trim();
+function email(lead: Json): string | null {
+  const [, local = "", domain = ""] = /^(.*@)?(.*)$/s.exec(bare(lead.email ?? "").toLowerCase()) ?? [];
+  const ascii = local === "" ? "" : domainToASCII(domain);
+  return `${local.normalize("NFC")}${ascii === "" ? domain.normalize("NFC") : ascii}` || null;
+}
+function phone(lead: Json): string | null {
+  if (typeof lead.phoneNumber !== "string") return null;
+  const text = bare(lead.phoneNumber);
+  const abroad = /^\W*00\W*([1-9].*)$/.exec(text);
+  const parsed = abroad ? parsePhoneNumberFromString(`+${abroad[1]}`) : undefined;
+  return (parsed ?? parsePhoneNumberFromString(text, "US"))?.number || text.replace(/\D/g, "") || null;
+}
 
 /** By a time, one that is missing last (or first, as ""), then by id. */
 const sorted = (list: readonly Json[], time: string, missing = "~"): Json[] =>

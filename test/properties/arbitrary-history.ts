@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { SourceRecord } from "../../projector/source/source.ts";
 import { TOPICS, topicOf } from "../../shared/events/catalogue.ts";
+import { numberText } from "./number-text.ts";
 
 // Random histories over few ids, so that events meet: the same lead, item, document, identity again and again.
 
@@ -22,13 +23,15 @@ const time = fc
   .tuple(fc.integer({ min: 0, max: 9 }), fc.boolean())
   .map(([minute]) => `2026-03-01T00:0${minute}:00.000Z`);
 const text = fc.oneof(
-  among("x", "Ünï çødé", "李", "\u{1F680}", 'a "quoted" \\ text', "line\nbreak"),
+  among("x", "Ünï çødé", "李", "\u{1F680}", 'a "quoted" \\ text', "line\nbreak", "cut \ud83d"),
   fc.string({ unit: "grapheme", maxLength: 12 }),
 );
 const anyJson = fc.oneof(
   fc.constant(null),
   text,
   fc.integer({ min: -5, max: 5 }),
+  numberText.map((digits) => JSON.rawJSON(digits)),
+  numberText.map((digits) => ({ deep: [JSON.rawJSON(digits)] })),
   fc.constant({ a: 1, "7": [true] }),
   fc.constant({ direction: "OUTBOUND" }),
   fc.constant({ direction: "INBOUND", nested: { signedUrl: "" } }),
@@ -42,8 +45,23 @@ const withExtras = <T extends object>(record: fc.Arbitrary<T>) =>
 const present = (object: object): Record<string, unknown> =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 
-const email = among("john@example.com", "john@example.com", " John@Example.com ", "x@y.z", "");
-const phone = among("+16782319992", "(678) 231-9992", "678.231.9992", "12", "none", "+4930123456");
+const email = among(
+  "john@example.com",
+  " John@Example.com\u200b",
+  "jos\u00e9@m\u00fcnchen.de",
+  "jose\u0301@xn--mnchen-3ya.de",
+  "x@y.z",
+  "",
+);
+const phone = among(
+  "+16782319992",
+  "(678) 231-9992",
+  "678.231.9992",
+  "12",
+  "none",
+  "+4930123456",
+  "0049 30 123456",
+);
 const leadFields = withExtras(
   fc.record({
     firstName: field(text),
@@ -193,7 +211,11 @@ const entry = fc.oneof(
       .record({
         leadId: among(...LEADS),
         workspaceId: among("ws-1", "ws-1", "ws-1", "ws-1", "ws-2"),
-        id: fc.uuid(),
+        // Now and then the same as another event's, on whatever topic.
+        id: fc.oneof(
+          { weight: 6, arbitrary: fc.uuid() },
+          { weight: 1, arbitrary: among("same-1", "same-2") },
+        ),
         occurredAt: time,
         data,
       })
@@ -207,8 +229,21 @@ const entry = fc.oneof(
   })),
 );
 
-/** A history in the order in which it was produced. */
-export const history = fc.array(entry, { minLength: 1, maxLength: 120, size: "max" });
+/** A history in the order in which it was produced; some of its events are sent again, later. */
+export const history = fc
+  .tuple(
+    fc.array(entry, { minLength: 1, maxLength: 120, size: "max" }),
+    fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 12 }),
+  )
+  .map(([entries, repeats]) => {
+    const sent = [...entries];
+    for (const [which, later] of repeats) {
+      const index = which % sent.length;
+      const place = index + 1 + (later % (sent.length - index));
+      sent.splice(place, 0, sent[index] as HistoryEntry);
+    }
+    return sent;
+  });
 
 const PARTITIONS = 2;
 

@@ -19,9 +19,13 @@ function keyFromAddress() {
   return given;
 }
 
+/** Numbers that JavaScript would write otherwise stay as they came. */
+const keepDigits = (_name, value, { source }) =>
+  typeof value === "number" && JSON.stringify(value) !== source ? JSON.rawJSON(source) : value;
+
 async function ask(path, method = "GET") {
   const answer = await fetch(`/ops/api/${path}`, { method, headers: { "x-ops-key": key } });
-  const body = await answer.json();
+  const body = JSON.parse(await answer.text(), keepDigits);
   if (!answer.ok) throw Object.assign(new Error(body.detail), { status: answer.status });
   return body;
 }
@@ -164,16 +168,16 @@ async function lookUp(leadId) {
   byId("found").hidden = false;
 }
 
-function eventItem({ topic, partition, offset, time, deadLetter, value }) {
+function eventItem({ topic, partition, offset, time, outcome, deadLetter, value }) {
   const item = document.createElement("li");
   const details = document.createElement("details");
   const summary = document.createElement("summary");
   const what = value === null ? "tombstone" : (value.event ?? "a webhook body");
   summary.textContent = `${time} ${what} ${topic}/${partition}/${offset}`;
-  if (deadLetter !== null) {
+  if (outcome !== "folded") {
     const mark = document.createElement("span");
-    mark.className = "bad";
-    mark.textContent = `  dead letter: ${deadLetter}`;
+    mark.className = deadLetter === null ? "" : "bad";
+    mark.textContent = deadLetter === null ? `  ${outcome}` : `  dead letter: ${deadLetter}`;
     summary.append(mark);
   }
   const json = document.createElement("pre");

@@ -1,7 +1,7 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { TOPICS } from "../../../shared/events/catalogue.ts";
+import type { Logger } from "../../../shared/log.ts";
 import {
   type Batch,
   type Position,
@@ -10,6 +10,7 @@ import {
   SourceError,
   type SourceRecord,
 } from "../source.ts";
+import { createFolderLook, type FolderLook } from "./folder.ts";
 import { openPartitionFile, type PartitionFile } from "./partition-file.ts";
 
 /** Bytes that one batch takes from all files together. */
@@ -18,12 +19,18 @@ const LEAST_SHARE = 64 * 1024;
 /** Milliseconds between two looks at the files where nothing is new. */
 const POLL_MS = 25;
 
+interface FileLogOptions {
+  /** Told, once each, of files that look like the log's and are not taken. */
+  readonly log?: Pick<Logger, "warn">;
+}
+
 /**
- * The embedded event log: a folder of `<topic>/<partition>.ndjson` files, followed as lines
- * are appended and files appear.
+ * The embedded event log: a folder of `<topic>/<partition>.ndjson` files, followed as lines are appended and files
+ * appear.
  * @throws SourceError where a file that was read is gone, shorter or another one
  */
-export function createFileLog(folder: string): Source {
+export function createFileLog(folder: string, { log }: FileLogOptions = {}): Source {
+  const look = createFolderLook(folder, ({ path, reason }) => log?.warn({ path }, reason));
   let files: ReadonlyMap<string, PartitionFile> = new Map();
   let isRead = false;
   return {
@@ -40,7 +47,7 @@ export function createFileLog(folder: string): Source {
     requireFiles(folder, positions);
     try {
       for (let more = false; !signal.aborted; ) {
-        openNewFiles(folder, positions, open);
+        openNewFiles(look, positions, open);
         isRead = true;
         // A batch that promised more is always followed by one, be it empty: what it left uncommitted waits for it.
         const batch: Batch | undefined = readBatch(open) ?? (more ? NOTHING_MORE : undefined);
@@ -92,28 +99,15 @@ function requireFiles(folder: string, positions: readonly Position[]): void {
 }
 
 function openNewFiles(
-  folder: string,
+  look: FolderLook,
   positions: readonly Position[],
   files: Map<string, PartitionFile>,
 ): void {
-  for (const topic of Object.values(TOPICS)) {
-    for (const { name, partition } of partitionFiles(join(folder, topic))) {
-      const path = join(folder, topic, name);
-      if (files.has(path)) continue;
-      const stored = positions.find(
-        (position) => position.topic === topic && position.partition === partition,
-      );
-      files.set(path, openPartitionFile({ path, topic, partition }, stored));
-    }
+  for (const { path, topic, partition } of look()) {
+    if (files.has(path)) continue;
+    const stored = positions.find((position) => position.topic === topic && position.partition === partition);
+    files.set(path, openPartitionFile({ path, topic, partition }, stored));
   }
-}
-
-function partitionFiles(folder: string): { name: string; partition: number }[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((name) => /^\d{1,6}\.ndjson$/.test(name))
-    .map((name) => ({ name, partition: Number.parseInt(name, 10) }))
-    .sort((a, b) => a.partition - b.partition);
 }
 
 const yieldToEvents = () => new Promise<void>((resolve) => setImmediate(resolve));

@@ -1,11 +1,12 @@
 import { headersFromJson, headersToJson } from "../headers.ts";
-import { type Headers, LATEST_MS, type SourceRecord } from "../source.ts";
+import { type Headers, LATEST_MS, NO_TIMESTAMP, type RecordJson, type SourceRecord } from "../source.ts";
 import { memberText } from "./line-scanner.ts";
 
 /**
  * A line of a log file: `{"offset", "key", "timestamp", "headers", "value"}`. The value is a JSON object as it was
  * produced, or null for a tombstone. Bytes that JSON can't hold stand as `valueBase64` and `keyBase64`. The offset
- * may be left out by whoever appends by hand: it is then the one after the line before.
+ * may be left out by whoever appends by hand: it is then the one after the line before. A line that can't be read has
+ * an offset too, the next one: where the line behind it says that very one, it moves up.
  */
 class FileRecord implements SourceRecord {
   readonly topic: string;
@@ -14,16 +15,16 @@ class FileRecord implements SourceRecord {
   readonly key: Buffer | null;
   readonly timestamp: number;
   readonly headers: Headers;
-  readonly json: { readonly text: string; readonly value: unknown };
+  readonly json: RecordJson;
 
   constructor(place: Place, line: Line, text: string) {
     this.topic = place.topic;
     this.partition = place.partition;
-    this.offset = line.offset ?? place.nextOffset;
+    this.offset = takeOffset(place, line);
     this.key = keyOf(line);
-    this.timestamp = line.timestamp ?? 0;
+    this.timestamp = line.timestamp ?? NO_TIMESTAMP;
     this.headers = line.headers === undefined ? NO_HEADERS : (headersFromJson(line.headers) as Headers);
-    this.json = { text, value: line.value };
+    this.json = { text, value: line.value, within: lineValue };
   }
 
   /** The bytes as they were produced. Only dead letters and archives ask: the fold uses what the line's parse gave. */
@@ -34,11 +35,14 @@ class FileRecord implements SourceRecord {
 
 const NO_HEADERS: Headers = {};
 
+/** Where a line stands; each record that is made moves it on. */
 export interface Place {
   readonly topic: string;
   readonly partition: number;
-  /** The lowest offset that the line can have. */
-  readonly nextOffset: number;
+  /** The offset that the line has, unless it says a higher one. */
+  nextOffset: number;
+  /** The lowest offset that the line may say: lower than `nextOffset` where lines before it could not be read. */
+  leastOffset: number;
 }
 
 interface Line {
@@ -65,9 +69,9 @@ export function recordOfLine(place: Place, text: string): SourceRecord {
   return {
     topic: place.topic,
     partition: place.partition,
-    offset: line.offset ?? place.nextOffset,
+    offset: takeOffset(place, line),
     key: keyOf(line),
-    timestamp: line.timestamp ?? 0,
+    timestamp: line.timestamp ?? NO_TIMESTAMP,
     headers: headersFromJson(line.headers ?? {}) as Headers,
     value: producedValue(line, text),
   };
@@ -77,28 +81,39 @@ export function recordOfLine(place: Place, text: string): SourceRecord {
 export const unreadableRecord = (place: Place, bytes: string | Buffer, reason: string): SourceRecord => ({
   topic: place.topic,
   partition: place.partition,
-  offset: place.nextOffset,
+  // An offset of its own, and none of those that the lines behind it may say.
+  offset: place.nextOffset++,
   key: null,
-  timestamp: 0,
+  timestamp: NO_TIMESTAMP,
   headers: NO_HEADERS,
   value: Buffer.from(bytes as string),
   unreadable: reason,
 });
 
-function faultOf({ nextOffset }: Place, line: Line): string | undefined {
+const lineValue = (line: unknown): unknown => (line as Line).value;
+
+function takeOffset(place: Place, { offset: said }: Line): number {
+  const offset = Math.max(said ?? 0, place.nextOffset);
+  place.nextOffset = offset + 1;
+  place.leastOffset = (said ?? place.leastOffset) + 1;
+  return offset;
+}
+
+function faultOf({ leastOffset }: Place, line: Line): string | undefined {
   if (typeof line !== "object" || line === null || Array.isArray(line))
     return "the line is not a JSON object";
   const { offset, key, keyBase64, timestamp, headers, value, valueBase64 } = line;
-  if (offset !== undefined && !(Number.isSafeInteger(offset) && offset >= nextOffset)) {
-    return `the offset must be a whole number above that of the line before, here ${nextOffset} or more`;
+  if (offset !== undefined && !(Number.isSafeInteger(offset) && offset >= leastOffset)) {
+    return `the offset must be a whole number above that of the line before, here ${leastOffset} or more`;
   }
-  if (key !== undefined && key !== null && typeof key !== "string") return "the key must be a string or null";
+  if (key !== undefined && key !== null && !(typeof key === "string" && key.isWellFormed()))
+    return "the key must be a string that has UTF-8, or null";
   if (keyBase64 !== undefined && typeof keyBase64 !== "string") return "keyBase64 must be a string";
   if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && Math.abs(timestamp) <= LATEST_MS)) {
     return "the timestamp must be whole milliseconds since 1970";
   }
   if (headers !== undefined && headersFromJson(headers) === undefined)
-    return "the headers must be an object of strings";
+    return "the headers must be an object of strings, nulls, {base64} or lists of these";
   if (valueBase64 !== undefined && typeof valueBase64 !== "string") return "valueBase64 must be a string";
   if (value === undefined && valueBase64 === undefined) return "the line has no value";
   return undefined;

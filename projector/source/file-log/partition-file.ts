@@ -2,15 +2,19 @@ import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { type End, type Position, recordHash, SourceError, type SourceRecord } from "../source.ts";
-import { recordOfLine, unreadableRecord } from "./file-record.ts";
+import { type Place, recordOfLine, unreadableRecord } from "./file-record.ts";
 
 const NEWLINE = 0x0a;
 /** Bytes; a line is held in memory as a whole, so the log refuses one beyond this. */
 const LONGEST_LINE = 256 * 1024 ** 2;
 
-/** The source's note in a position: the byte after the last line that was read, and that line's length and hash. */
+/**
+ * The source's note in a position: the byte after the last line that was read, that line's length and hash, and the
+ * lowest offset that the next line may say.
+ */
 interface Cursor {
   readonly byte: number;
+  readonly leastOffset: number;
   readonly length: number;
   readonly check: string;
 }
@@ -48,7 +52,12 @@ export function openPartitionFile(where: Where, stored: Position | undefined): P
   const foldedUpTo = stored?.nextOffset ?? 0;
   // Where the place is not known, the file is read from its start, and what was folded before is passed over.
   let byte = isPlace ? cursor.byte : 0;
-  let nextOffset = isPlace ? foldedUpTo : 0;
+  const place: Place = {
+    topic,
+    partition,
+    nextOffset: isPlace ? foldedUpTo : 0,
+    leastOffset: isPlace ? cursor.leastOffset : 0,
+  };
   let last = stored?.last ?? null;
   const ahead = createLineCounter(file, byte);
 
@@ -57,7 +66,7 @@ export function openPartitionFile(where: Where, stored: Position | undefined): P
     end: () => ({
       topic,
       partition,
-      end: Math.max(nextOffset, foldedUpTo) + ahead.count(sizeOf(file, path, byte)),
+      end: Math.max(place.nextOffset, foldedUpTo) + ahead.count(sizeOf(file, path, byte)),
     }),
     read(bytes) {
       const available = sizeOf(file, path, byte) - byte;
@@ -72,14 +81,13 @@ export function openPartitionFile(where: Where, stored: Position | undefined): P
       while (start < chunk.length) {
         lines++;
         const end = chunk.indexOf(NEWLINE, start);
-        if (end > start) {
-          const place = { topic, partition, nextOffset };
+        const textStart = skipMark(chunk, start);
+        if (!isBlank(chunk, textStart, end)) {
           const record =
             readable || isUtf8(chunk.subarray(start, end))
-              ? recordOfLine(place, chunk.toString("utf8", start, end))
+              ? recordOfLine(place, chunk.toString("utf8", textStart, end))
               : unreadableRecord(place, chunk.subarray(start, end), "the line is not UTF-8");
-          if (record.unreadable === undefined) nextOffset = record.offset + 1;
-          if (record.unreadable !== undefined || record.offset >= foldedUpTo) records.push(record);
+          if (record.offset >= foldedUpTo) records.push(record);
         }
         lineStart = start;
         start = end + 1;
@@ -90,13 +98,14 @@ export function openPartitionFile(where: Where, stored: Position | undefined): P
       ahead.passed(byte, lines);
       const note: Cursor = {
         byte,
+        leastOffset: place.leastOffset,
         length: chunk.length - lineStart,
         check: checkOf(chunk.subarray(lineStart)),
       };
       const position = {
         topic,
         partition,
-        nextOffset: Math.max(nextOffset, foldedUpTo),
+        nextOffset: Math.max(place.nextOffset, foldedUpTo),
         last,
         cursor: JSON.stringify(note),
       };
@@ -104,6 +113,23 @@ export function openPartitionFile(where: Where, stored: Position | undefined): P
     },
     close: () => closeSync(file),
   };
+}
+
+/** UTF-8's byte order mark, which some editors begin a file with, and which stands within it once files are joined. */
+const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+
+const skipMark = (chunk: Buffer, start: number): number =>
+  chunk[start] === MARK[0] && chunk.subarray(start, start + MARK.length).equals(MARK)
+    ? start + MARK.length
+    : start;
+
+/** True for a line of spaces, tabs and carriage returns only. */
+function isBlank(chunk: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = chunk[at];
+    if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0d) return false;
+  }
+  return true;
 }
 
 const COUNTED_AT_ONCE = 1024 ** 2;

@@ -3,12 +3,14 @@ import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
 import { SourceError } from "../source.ts";
 import { registerCodecs } from "./codecs.ts";
+import { registerNullHeaders } from "./kafka-headers.ts";
 import { scheduleOnlyWhatWaits } from "./request-queue.ts";
 
 const { Kafka: KafkaClient, logLevel } = kafkajs;
 
 registerCodecs();
 scheduleOnlyWhatWaits();
+registerNullHeaders();
 
 /**
  * A client of the configured cluster, which logs through ours.

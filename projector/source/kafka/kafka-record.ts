@@ -1,5 +1,6 @@
 import type { KafkaMessage } from "kafkajs";
-import { type Headers, LATEST_MS, type Position, recordHash, type SourceRecord } from "../source.ts";
+import { LATEST_MS, type Position, recordHash, type SourceRecord } from "../source.ts";
+import { headersOfMessage } from "./kafka-headers.ts";
 
 /** A message of the broker as a record; the topic under its name in the catalogue. */
 export function recordOfMessage(topic: string, partition: number, message: KafkaMessage): SourceRecord {
@@ -8,9 +9,9 @@ export function recordOfMessage(topic: string, partition: number, message: Kafka
     partition,
     offset: Number(message.offset),
     key: message.key,
-    // A producer may set any 64-bit number.
+    // A producer may set any 64-bit number, or none, which Kafka writes as NO_TIMESTAMP.
     timestamp: Math.max(-LATEST_MS, Math.min(LATEST_MS, Number(message.timestamp))),
-    headers: (message.headers ?? {}) as Headers,
+    headers: headersOfMessage(message.headers),
     value: message.value,
   };
 }

@@ -6,6 +6,7 @@ import { createLog } from "../../../shared/log.ts";
 import { createFileLog } from "../file-log/file-log.ts";
 import { type Position, partitionName, type SourceRecord } from "../source.ts";
 import { createKafka, hopeless } from "./client.ts";
+import { messageHeaders } from "./kafka-headers.ts";
 
 const { values } = parseArgs({ options: { from: { type: "string" } } });
 const { kafka: config } = readConfig(process.env);
@@ -37,7 +38,7 @@ if (!config || !values.from) {
   try {
     await producer.connect();
     const sink = { positions: () => [...positions.values()], handle };
-    await createFileLog(values.from).readToEnd(sink, new AbortController().signal);
+    await createFileLog(values.from, { log }).readToEnd(sink, new AbortController().signal);
     console.log(`${produced} records written to ${config.brokers.join(",")}`);
   } catch (error) {
     console.error(`can't write to Kafka: ${(hopeless(error) ?? (error as Error)).message}`);
@@ -48,5 +49,5 @@ if (!config || !values.from) {
 }
 
 function messageOf({ key, value, headers, timestamp }: SourceRecord): Message {
-  return { key, value, headers: headers as never, timestamp: String(timestamp) };
+  return { key, value, headers: messageHeaders(headers), timestamp: String(timestamp) };
 }

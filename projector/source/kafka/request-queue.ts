@@ -1,4 +1,4 @@
-import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+import { createRequire } from "node:module";
 
 /**
  * Keeps kafkajs 2.2.4 from asking for timers that lie in the past. After each answer its request queue schedules a look at
@@ -7,7 +7,9 @@ import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
  * nothing waiting there is nothing to look at: what is pushed later schedules its own look.
  */
 export function scheduleOnlyWhatWaits(): void {
-  const { prototype } = RequestQueue as unknown as { readonly prototype: Queue };
+  const { prototype } = createRequire(import.meta.url)("kafkajs/src/network/requestQueue/index.js") as {
+    readonly prototype: Queue;
+  };
   const schedule = prototype.scheduleCheckPendingRequests;
   prototype.scheduleCheckPendingRequests = function (this: Queue) {
     if (this.pending.length > 0) schedule.call(this);

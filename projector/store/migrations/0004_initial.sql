@@ -1,5 +1,6 @@
 -- Facts of this database: "number" is the last number that a change was given, "fold_version" the rules that its views
--- are made by, "log" the log that it was folded from, "superseded" (once another generation serves) that one's number.
+-- are made by, "superseded" (once another generation serves) that one's number, "unscrubbed" says that leads were erased
+-- and the file was not rewritten since.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO meta (name, value) VALUES ('number', '0');
 
@@ -30,9 +31,10 @@ CREATE TABLE discarded (
 ) STRICT, WITHOUT ROWID;
 
 -- The state of a lead, one row for each workspace that spoke of it. "owner" = 1 on the part of the workspace that
--- created it: only that one is shown.
+-- created it: only that one is shown. "seen" remembers its latest events by topic (projector/fold/seen-events.ts).
 CREATE TABLE lead (
-  no INTEGER PRIMARY KEY, lead_id TEXT NOT NULL, workspace_id TEXT NOT NULL, owner INTEGER NOT NULL, state TEXT NOT NULL
+  no INTEGER PRIMARY KEY, lead_id TEXT NOT NULL, workspace_id TEXT NOT NULL, owner INTEGER NOT NULL,
+  state TEXT NOT NULL, seen BLOB
 ) STRICT;
 CREATE UNIQUE INDEX lead_part ON lead (lead_id, workspace_id);
 CREATE INDEX lead_owner ON lead (workspace_id, lead_id) WHERE owner = 1;

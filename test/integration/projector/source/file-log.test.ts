@@ -35,7 +35,9 @@ function follow(positions: readonly Position[] = []) {
     positions.map((position) => [`${position.topic}/${position.partition}`, position]),
   );
   const stopping = new AbortController();
-  const running = createFileLog(folder).run(
+  const told: { readonly path: string; readonly reason: string }[] = [];
+  const log = { warn: ({ path }: { path: string }, reason: string) => told.push({ path, reason }) };
+  const running = createFileLog(folder, { log: log as never }).run(
     {
       positions: () => positions,
       async handle(batch: Batch) {
@@ -48,6 +50,7 @@ function follow(positions: readonly Position[] = []) {
   );
   return {
     records,
+    told,
     running,
     positions: () => [...latest.values()],
     received: (count: number) => until(`${count} records`, () => records.length >= count),
@@ -150,14 +153,87 @@ test("lines that can't be read become unreadable records in their place; none is
   expect(log.records.map(({ offset, unreadable }) => [offset, unreadable !== undefined])).toEqual([
     [0, false],
     [1, true],
-    [1, true],
-    [1, true],
-    [1, true],
-    [1, true],
-    [1, false],
+    [2, true],
+    [3, true],
+    [4, true],
+    [5, true],
+    [6, false],
   ]);
   expect(log.records[1]?.value?.toString()).toBe("not json");
   await log.stop();
+});
+
+test("a broken line's offset is its own, by whatever offsets the lines say and however the file is read", async () => {
+  const lines = [
+    line(undefined),
+    "broken\n",
+    line(undefined),
+    line(7),
+    "broken\n",
+    line(8),
+    line(9),
+    line(undefined),
+  ];
+  const expected = [0, 1, 2, 7, 8, 9, 10, 11];
+  for (let stops = 0; stops <= lines.length; stops++) {
+    rmSync(file, { force: true });
+    writeFileSync(file, lines.slice(0, stops).join(""));
+    const first = follow();
+    await first.received(stops);
+    await first.stop();
+    appendFileSync(file, lines.slice(stops).join(""));
+    const second = follow(first.positions());
+    await second.received(lines.length - stops);
+    await second.stop();
+    expect([...first.records, ...second.records].map(({ offset }) => offset)).toEqual(expected);
+  }
+});
+
+test("a byte order mark, empty lines and lines of spaces are passed over, and take no offset", async () => {
+  writeFileSync(file, `\ufeff${line(undefined)}\n\r\n  \t\r\n${line(undefined).replace("\n", "\r\n")}`);
+  appendFileSync(file, `\ufeff${line(undefined)}\ufeff\n`);
+  const log = follow();
+  await log.received(3);
+  expect(log.records.map(({ offset, unreadable }) => [offset, unreadable])).toEqual([
+    [0, undefined],
+    [1, undefined],
+    [2, undefined],
+  ]);
+  await log.stop();
+});
+
+test("what looks like a part of the log and is not taken is told once, by name", async () => {
+  writeFileSync(file, line(0));
+  const taken = join(folder, "omni.document");
+  mkdirSync(taken);
+  for (const name of ["05.ndjson", "0.ndjson.gz", "0.json", "1000000.ndjson", ".hidden"])
+    writeFileSync(join(taken, name), line(0));
+  mkdirSync(join(taken, "1.ndjson"));
+  mkdirSync(join(folder, "omni.leads"));
+  mkdirSync(join(folder, "backup"));
+  writeFileSync(join(folder, "backup", "0.ndjson"), line(0));
+  mkdirSync(join(folder, "other"));
+  writeFileSync(join(folder, "omni.checklist"), "");
+  writeFileSync(join(folder, "lead.ndjson"), line(0));
+  writeFileSync(join(folder, "lead_view.0.sqlite"), "");
+  const log = follow();
+  await log.received(1);
+  writeFileSync(join(taken, "2.ndjson"), line(0));
+  await log.received(2);
+  await log.stop();
+  const names = [
+    "backup",
+    "lead.ndjson",
+    "omni.checklist",
+    "omni.document/0.json",
+    "omni.document/0.ndjson.gz",
+    "omni.document/05.ndjson",
+    "omni.document/1.ndjson",
+    "omni.document/1000000.ndjson",
+    "omni.leads",
+  ];
+  expect(log.told.map(({ path }) => path).sort()).toEqual(names.map((name) => join(folder, name)));
+  for (const { reason } of log.told) expect(reason).toMatch(/rename|a topic is a folder/);
 });
 
 test("a record is read back byte for byte from its line", () => {
@@ -171,6 +247,7 @@ test("a record is read back byte for byte from its line", () => {
       .map((text) => Buffer.from(text)),
   );
   const header = fc.oneof(
+    fc.constant(null),
     fc.string({ unit: "grapheme" }),
     fc.uint8Array({ maxLength: 5 }).map((array) => Buffer.from(array)),
   );
@@ -181,7 +258,7 @@ test("a record is read back byte for byte from its line", () => {
     key: fc.option(bytes),
     timestamp: fc.integer(),
     headers: fc.dictionary(
-      fc.string().filter((name) => name !== "__proto__"),
+      fc.oneof(fc.string(), fc.constantFrom("__proto__", "toString", "constructor", "7")),
       fc.oneof(header, fc.array(header, { minLength: 1 })),
     ),
     value: fc.option(bytes),
@@ -192,7 +269,7 @@ test("a record is read back byte for byte from its line", () => {
     fc.property(record, (original) => {
       const text = lineOfRecord(original);
       expect(text).not.toContain("\n");
-      const back = recordOfLine({ topic: "omni.lead", partition: 0, nextOffset: 0 }, text);
+      const back = recordOfLine({ topic: "omni.lead", partition: 0, nextOffset: 0, leastOffset: 0 }, text);
       expect(back.unreadable).toBeUndefined();
       expect(back.value).toEqual(original.value);
       expect([back.offset, back.key, back.timestamp]).toEqual([
