@@ -1,7 +1,7 @@
 import type { UrlSlot } from "../shared/view/row.ts";
 
 /**
- * The response's bytes: the stored body with each document's URL spliced in (design.md section 5).
+ * The response's bytes: the stored body with each document's URL spliced in.
  * @param urlSlots the row's JSON of `UrlSlot[]`
  */
 export function bodyWithUrls(body: Buffer, urlSlots: string, urlOf: (storageKey: string) => string): Buffer {

@@ -33,7 +33,8 @@ export function encodingFor(acceptEncoding: string, bodyBytes: number): Encoding
   if (bodyBytes < LEAST_BYTES) return undefined;
   let known = chosen.get(acceptEncoding);
   if (known === undefined) {
-    const best = negotiate(acceptEncoding, [...ENCODINGS, "identity"]);
+    // Names of codings are the same in any case (RFC 9110, section 8.4.1).
+    const best = negotiate(acceptEncoding.toLowerCase(), [...ENCODINGS, "identity"]);
     known = { encoding: ENCODINGS.find((encoding) => encoding === best) };
     chosen.set(acceptEncoding, known);
   }

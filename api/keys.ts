@@ -1,38 +1,57 @@
-import { hashKey, listKeys, type StoredKey } from "../shared/keys.ts";
+import { hashKey, listKeys } from "../shared/keys.ts";
 import { openReader } from "../shared/sqlite.ts";
 
 /** Milliseconds; a revoked key stops within this time. */
 const RELOAD_MS = 500;
 
-/** Finds the workspace of an API key. */
+/** An API key as the API knows it. */
+export interface KnownKey {
+  /** Names the key without giving it away: its hash. */
+  readonly id: string;
+  readonly workspaceId: string;
+  /** Milliseconds since 1970 from which on it is refused; null = never. */
+  readonly expiresAt: number | null;
+}
+
+/** Finds API keys. */
 export interface Keys {
   /** Undefined where the key is not known, or has expired. */
+  find(key: string): KnownKey | undefined;
+  /** The workspace of a key; undefined where the key is not known, or has expired. */
   workspaceOf(key: string): string | undefined;
   close(): void;
 }
 
-type Good = Pick<StoredKey, "workspaceId" | "expiresAt">;
-
 /**
  * Reads the key store and follows its changes. Stored are hashes only; a key that was found once is kept in memory,
  * so that a request costs one map look-up. That look-up compares V8's seeded hash of the whole key before any of its
- * characters, so its time says nothing about a known key's text (design.md section 7).
+ * characters, so its time says nothing about a known key's text (rule: keys are compared in constant time).
  */
 export function openKeysReader(file: string): Keys {
   const db = openReader(file);
-  let byHash = new Map<string, Good>();
-  let known = new Map<string, Good>();
+  let byHash = new Map<string, KnownKey>();
+  let known = new Map<string, KnownKey>();
   let seen: unknown;
   const reload = () => {
     const version = db.pragma("data_version", { simple: true });
     if (version === seen) return;
-    seen = version;
-    byHash = new Map(listKeys(db).map((key) => [key.hash.toString("base64"), key]));
+    const keys = listKeys(db).map(({ hash, workspaceId, expiresAt }) => {
+      const id = hash.toString("base64");
+      return [id, { id, workspaceId, expiresAt }] as const;
+    });
+    byHash = new Map(keys);
     known = new Map();
+    seen = version;
   };
   reload();
-  const timer = setInterval(reload, RELOAD_MS).unref();
-  const find = (key: string): Good | undefined => {
+  const timer = setInterval(() => {
+    try {
+      reload();
+    } catch {
+      // A store that is locked now is looked at again; what is known stays good meanwhile.
+    }
+  }, RELOAD_MS).unref();
+  const findHashed = (key: string): KnownKey | undefined => {
     const hash = hashKey(key).toString("base64");
     // A key that was made just now is good at once.
     if (!byHash.has(hash)) reload();
@@ -40,13 +59,14 @@ export function openKeysReader(file: string): Keys {
     if (found !== undefined) known.set(key, found);
     return found;
   };
+  const find = (key: string): KnownKey | undefined => {
+    const found = known.get(key) ?? findHashed(key);
+    if (found === undefined || (found.expiresAt !== null && found.expiresAt <= Date.now())) return undefined;
+    return found;
+  };
   return {
-    workspaceOf(key) {
-      const found = known.get(key) ?? find(key);
-      if (found === undefined || (found.expiresAt !== null && found.expiresAt <= Date.now()))
-        return undefined;
-      return found.workspaceId;
-    },
+    find,
+    workspaceOf: (key) => find(key)?.workspaceId,
     close() {
       clearInterval(timer);
       db.close();

@@ -1,53 +1,46 @@
 import cluster from "node:cluster";
 import { mkdirSync } from "node:fs";
-import { keysFile, readConfig } from "../shared/config.ts";
+import { type Config, ConfigError, keysFile, readConfig } from "../shared/config.ts";
 import { openKeys } from "../shared/keys.ts";
-import { createLog } from "../shared/log.ts";
-import { answerMetricsOfAll } from "./cluster-metrics.ts";
-import { CANNOT_SERVE, serve } from "./serve.ts";
+import { createLog, type Logger } from "../shared/log.ts";
+import { createMetricsOfWorkers } from "./cluster-metrics.ts";
+import { answerWorkers } from "./primary.ts";
+import { createQuotasOfWorkers } from "./quotas.ts";
+import { CannotListen, serve } from "./serve.ts";
+import { CANNOT_LISTEN, startWorkers } from "./workers.ts";
 
-const config = readConfig(process.env);
-const log = createLog("api", config.logLevel);
-
-if (cluster.isPrimary) {
-  mkdirSync(config.databaseDir, { recursive: true });
-  openKeys(keysFile(config)).close();
+let log = createLog("api", "info");
+try {
+  const config = readConfig(process.env);
+  log = createLog("api", config.logLevel);
+  if (cluster.isPrimary) {
+    mkdirSync(config.databaseDir, { recursive: true });
+    openKeys(keysFile(config)).close();
+  }
+  if (cluster.isWorker || config.apiWorkers === 1) await serveHere(config, log);
+  else serveByWorkers(config, log);
+} catch (error) {
+  if (!(error instanceof Error)) throw error;
+  log.fatal({ error: error.message }, error instanceof ConfigError ? "bad settings" : "api can't start");
+  // A worker that is left without its primary would end with 0.
+  process.exit(error instanceof CannotListen ? CANNOT_LISTEN : 1);
 }
 
-if (!cluster.isPrimary || config.apiWorkers === 1) {
+async function serveHere(config: Config, log: Logger): Promise<void> {
   const stop = await serve(config, log);
   const end = async (drainMs: number) => {
-    await stop?.(drainMs);
+    await stop(drainMs);
     // A worker lives as long as its channel to the primary.
     cluster.worker?.disconnect();
   };
   // Ctrl-C is somebody at a terminal, who does not want to wait.
   process.once("SIGINT", () => void end(0));
   process.once("SIGTERM", () => void end(config.apiDrainMs));
-} else {
-  answerMetricsOfAll();
-  startWorkers(config.apiWorkers);
 }
 
-/** One process a worker, each with connections of its own and nothing to agree on; one that dies is replaced. */
-function startWorkers(workers: number): void {
-  let stopping = false;
-  for (let worker = 0; worker < workers; worker++) cluster.fork();
-  cluster.on("exit", (worker, code) => {
-    if (stopping) return;
-    if (code === CANNOT_SERVE) {
-      // What keeps one from serving keeps all: said once, by it.
-      stopping = true;
-      process.exitCode = 1;
-      for (const other of Object.values(cluster.workers ?? {})) other?.kill();
-      return;
-    }
-    log.error({ pid: worker.process.pid, code }, "an api worker died; starting another one");
-    cluster.fork();
-  });
-  const stop = () => {
-    stopping = true;
-    for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill("SIGTERM");
-  };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
+function serveByWorkers(config: Config, log: Logger): void {
+  const metrics = createMetricsOfWorkers();
+  const grant = createQuotasOfWorkers(config.ratePerMinute, config.apiWorkers);
+  answerWorkers((question) => (question.kind === "metrics" ? metrics() : grant(question)));
+  startWorkers(config.apiWorkers, log);
 }

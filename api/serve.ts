@@ -2,55 +2,60 @@ import type { Server } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type Config, keysFile } from "../shared/config.ts";
+import { createReadiness } from "../shared/control.ts";
 import type { Logger } from "../shared/log.ts";
-import { limitConnections } from "./connection-limit.ts";
+import { mostConnections } from "./connection-shares.ts";
 import { openKeysReader } from "./keys.ts";
 import { createPresigner } from "./presign.ts";
+import { createAsker } from "./primary.ts";
 import { createServer } from "./server.ts";
 import { openViews } from "./views.ts";
 
-/** The exit code of a process that can't listen: starting it again would not help. */
-export const CANNOT_SERVE = 70;
+/** It can't be listened at the address: starting again would not help. */
+export class CannotListen extends Error {
+  override readonly name = "CannotListen";
+}
 
 /**
  * Serves the API in this process.
  * @returns a function that stops it: it serves on for so many milliseconds, or until no client is left, and then until
- * the requests under way are answered; undefined where it could not listen
+ * the requests under way are answered
+ * @throws CannotListen
  */
-export async function serve(
-  config: Config,
-  log: Logger,
-): Promise<((drainMs?: number) => Promise<void>) | undefined> {
+export async function serve(config: Config, log: Logger): Promise<(drainMs?: number) => Promise<void>> {
+  const { host, port } = config;
   const views = openViews(config.databaseDir, config.apiCacheBytes);
   const keys = openKeysReader(keysFile(config));
+  const readiness = createReadiness(config.databaseDir);
   const server = createServer({
     views,
     keys,
     presigner: createPresigner(config.s3),
+    readiness,
     log,
     ratePerMinute: config.ratePerMinute,
+    timeouts: config.httpTimeouts,
+    trustedProxies: config.trustedProxies,
+    topics: config.topics,
+    ask: createAsker(),
+    mostConnections: mostConnections(),
   });
-  limitConnections(server.server, log);
-  const stop = async (drainMs = 0) => {
+  try {
+    const address = await server.listen({ host, port });
+    log.info({ address }, "api listening");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new CannotListen(code === "EADDRINUSE" ? `port ${port} is taken; set PORT to a free one` : message);
+  }
+  return async (drainMs = 0) => {
     server.drain();
     await untilLeft(server.server, drainMs);
     await server.close();
     keys.close();
     views.close();
+    readiness.close();
     log.info("api stopped");
   };
-  try {
-    await server.listen({ host: config.host, port: config.port });
-    return stop;
-  } catch (error) {
-    const taken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
-    const reason = taken ? `port ${config.port} is taken; set PORT to a free one` : (error as Error).message;
-    log.fatal({ error: reason }, "api can't listen");
-    process.exitCode = CANNOT_SERVE;
-    await stop();
-    process.disconnect?.();
-    return undefined;
-  }
 }
 
 const LOOK_MS = 20;

@@ -1,34 +1,44 @@
-import { randomUUID } from "node:crypto";
-import { createServer as createHttpServer } from "node:http";
-import helmet from "@fastify/helmet";
-import Fastify, { type FastifyInstance, LogController } from "fastify";
-import { HELMET_OPTIONS } from "../shared/http/helmet-options.ts";
-import { PROBLEM_TYPE, problem } from "../shared/http/problem.ts";
-import { problems } from "../shared/http/problems.ts";
-import { limitWrongKeys } from "../shared/http/wrong-keys.ts";
-import { type Logger, plainId } from "../shared/log.ts";
+import type { FastifyInstance } from "fastify";
+import type { Readiness } from "../shared/control.ts";
+import { ProblemError } from "../shared/http/problem.ts";
+import { createHttpServer, type HttpTimeouts } from "../shared/http/server.ts";
+import type { Logger } from "../shared/log.ts";
 import { createChangeFeed } from "./change-feed.ts";
-import { createFastLane } from "./fast-lane.ts";
+import { shareConnections } from "./connection-shares.ts";
 import type { Keys } from "./keys.ts";
-import { createResponder } from "./lead-response.ts";
 import { authenticate } from "./plugins/authenticate.ts";
 import { docs } from "./plugins/docs.ts";
-import { limitPerKey } from "./plugins/rate-limit.ts";
+import { limitRate } from "./plugins/limit-rate.ts";
+import { refuseRepeats } from "./plugins/refuse-repeats.ts";
+import { streams } from "./plugins/streams.ts";
+import { createPositionWaits } from "./position-waits.ts";
 import type { Presigner } from "./presign.ts";
-import { REQUEST_ID } from "./request-id.ts";
+import type { createAsker } from "./primary.ts";
+import { createQuotas } from "./quotas.ts";
+import { createResponder } from "./representation.ts";
 import { eventRoutes } from "./routes/events.ts";
+import { findRoute } from "./routes/find.ts";
 import { healthRoutes } from "./routes/health.ts";
-import { leadRoute } from "./routes/lead.ts";
-import { metricsRoute } from "./routes/metrics.ts";
+import { leadRoutes } from "./routes/lead.ts";
+import { createApiMetrics, metricsRoute } from "./routes/metrics.ts";
 import { type Views, ViewsUnavailable } from "./views.ts";
 
 export interface ServerParts {
   readonly views: Views;
   readonly keys: Keys;
   readonly presigner: Presigner;
+  readonly readiness: Readiness;
   readonly log: Logger;
   /** Requests that a key may make in a minute; 0 = no limit. */
   readonly ratePerMinute: number;
+  readonly timeouts: HttpTimeouts;
+  readonly trustedProxies: readonly string[];
+  /** The producers' name of each event topic, by the catalogue's name. */
+  readonly topics: ReadonlyMap<string, string>;
+  /** Asks the primary process; undefined where this process is alone. */
+  readonly ask: ReturnType<typeof createAsker>;
+  /** Connections at once; undefined = no limit. */
+  readonly mostConnections: number | undefined;
 }
 
 export interface LeadServer extends FastifyInstance {
@@ -36,62 +46,63 @@ export interface LeadServer extends FastifyInstance {
   drain(): void;
 }
 
-/** No request has a body, and none takes long to send. */
-const HTTP_LIMITS = { maxHeaderSize: 16_384, headersTimeout: 10_000, requestTimeout: 10_000 };
-const MOST_BODY_BYTES = 1_024;
-
 /** The HTTP server, not listening yet. */
-export function createServer({ views, keys, presigner, log, ratePerMinute }: ServerParts): LeadServer {
+export function createServer(parts: ServerParts): LeadServer {
+  const { views, keys, log, ratePerMinute, timeouts, trustedProxies, ask } = parts;
   let draining = false;
-  const respond = createResponder(presigner);
-  const fastLane = createFastLane(views, keys, respond);
-  const server = Fastify({
-    serverFactory: (handler) =>
-      // A limit per key is counted behind the routing, so with one all requests go there.
-      createHttpServer(HTTP_LIMITS, (request, response) => {
-        // Each client is told to come back by another connection, which leads elsewhere by then.
-        if (draining) response.shouldKeepAlive = false;
-        if (ratePerMinute > 0 || !fastLane.answer(request, response)) handler(request, response);
-      }),
-    bodyLimit: MOST_BODY_BYTES,
-    loggerInstance: log,
-    requestIdHeader: false,
-    genReqId: ({ headers }) => plainId(headers[REQUEST_ID]) ?? randomUUID(),
-    logController: new LogController({ disableRequestLogging: true }),
-    routerOptions: {
-      // As long as an address can be, so that an id that is too long gets our 400 and not the router's own answer.
-      maxParamLength: HTTP_LIMITS.maxHeaderSize,
-      onBadUrl: (_path, _request, response) => {
-        response.writeHead(400, { "content-type": PROBLEM_TYPE });
-        response.end(JSON.stringify(problem(400, "The address is not valid percent-encoding.")));
-      },
-    },
-  }) as unknown as FastifyInstance;
+  const metrics = createApiMetrics();
+  const quotas = createQuotas(ratePerMinute, ask);
+  const respond = createResponder(parts.presigner, views.grow);
+  const waits = createPositionWaits(views, parts.topics);
   const feed = createChangeFeed(views);
+  const server = createHttpServer({
+    log,
+    timeouts,
+    trustedProxies,
+    known: unavailable(log),
+    onAnswer: metrics.answered,
+    // Each client is told to come back by another connection, which leads elsewhere by then.
+    closesConnections: () => draining || connections.areFew(),
+  });
+  const connections = shareConnections(server.server, log, parts.mostConnections);
   // Streams never end by themselves: a server that closes ends them first.
   server.addHook("preClose", async () => feed.close());
-  server.addHook("onRequest", async (request, reply) => {
-    reply.header(REQUEST_ID, request.id);
-  });
-  problems(server, (error) =>
-    error instanceof ViewsUnavailable
-      ? { status: 503, detail: "The lead views can't be read right now. Try again shortly." }
-      : undefined,
-  );
-  server.register(helmet, HELMET_OPTIONS);
   server.register(docs);
-  healthRoutes(server, views, () => draining);
-  metricsRoute(server, feed, fastLane);
+  healthRoutes(server, views, parts.readiness, () => draining);
+  metricsRoute(server, metrics, feed, ask);
   server.register(async (guarded) => {
-    limitWrongKeys(guarded);
-    if (ratePerMinute > 0) await limitPerKey(guarded, ratePerMinute);
-    authenticate(guarded, keys);
-    leadRoute(guarded, views, respond);
-    eventRoutes(guarded, views, feed, keys);
+    authenticate(guarded, keys, quotas, connections);
+    if (quotas.requests) limitRate(guarded, ratePerMinute, quotas.requests);
+    refuseRepeats(guarded);
+    leadRoutes(guarded, views, waits, respond);
+    findRoute(guarded, views);
+    guarded.register(async (streaming) => {
+      streams(streaming, metrics.answered);
+      eventRoutes(streaming, views, feed, keys);
+    });
   });
   return Object.assign(server, {
     drain(): void {
       draining = true;
     },
   });
+}
+
+const SAY_MS = 10_000;
+
+/** Trouble with the view database is 503, and its reason is logged: at once where it is another one, else now and then. */
+function unavailable(log: Logger): (error: Error) => ProblemError | undefined {
+  let said = { reason: "", at: Number.NEGATIVE_INFINITY };
+  return (error) => {
+    const ofDatabase = String((error as { readonly code?: unknown }).code).startsWith("SQLITE_");
+    if (!(error instanceof ViewsUnavailable || ofDatabase)) return undefined;
+    const reason = error.message;
+    if (reason !== said.reason || performance.now() - said.at > SAY_MS) {
+      said = { reason, at: performance.now() };
+      log.error({ reason }, "views can't be read: requests are answered 503");
+    }
+    return new ProblemError(503, "The lead views can't be read right now. Try again shortly.", {
+      "retry-after": "1",
+    });
+  };
 }

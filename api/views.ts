@@ -1,4 +1,3 @@
-import { LRUCache } from "lru-cache";
 import { createServingPointer, viewFile } from "../shared/generation.ts";
 import { type Connection, openReader } from "../shared/sqlite.ts";
 import {
@@ -7,34 +6,31 @@ import {
   SELECT_LAST_NUMBER,
   SELECT_WORKSPACE_CHANGES,
 } from "../shared/view/change.ts";
-import { DATABASE_VERSION, type LeadViewRow, SELECT_LEAD_VIEW } from "../shared/view/row.ts";
-import type { Answers } from "./lead-response.ts";
+import { DATABASE_VERSION } from "../shared/view/row.ts";
+import { type Commits, watchCommits } from "./commits.ts";
+import { createFindLeads, type FindLeads } from "./find-leads.ts";
+import { createRowReader, type HeldRow } from "./rows.ts";
 
 /** The view database can't be read now: it is not there yet, or of another schema version. */
 export class ViewsUnavailable extends Error {
   override readonly name = "ViewsUnavailable";
 }
 
-/** A row as this process holds it. */
-export interface HeldRow extends LeadViewRow {
-  readonly body: Buffer;
-  /** What was made of it; undefined = nothing yet. */
-  answers: Answers | undefined;
-  /** SQLite's number of the commit that it was last seen to be current as of. */
-  asOf: number;
-}
-
 /** The read side of the view database. */
 export interface Views {
   /** One lead's row as it is now, by one read. @throws ViewsUnavailable */
   read(leadId: string): HeldRow | undefined;
+  /** Notes that a row takes so many bytes more in memory than it did. */
+  grow(row: HeldRow, bytes: number): void;
+  /** @throws ViewsUnavailable */
+  find: FindLeads;
   /** @throws ViewsUnavailable where no views can be read */
   require(): void;
   /** The number of the latest change of any lead. @throws ViewsUnavailable */
   lastChange(): number;
   /** Changes behind a number, in order, at most so many; of one workspace, or of all. @throws ViewsUnavailable */
   changes(after: number, most: number, workspaceId?: string): ChangeRow[];
-  /** How far the events are folded. @throws ViewsUnavailable */
+  /** How far the events are folded; a read after it is no older. @throws ViewsUnavailable */
   positions(): readonly FoldedPosition[];
   close(): void;
 }
@@ -54,19 +50,25 @@ export interface FoldedPosition {
  */
 export function openViews(databaseDir: string, cacheBytes: number): Views {
   let open: ReturnType<typeof openChecked> | undefined;
-  const opened = () => {
-    open ??= openChecked(viewFile({ databaseDir }), cacheBytes);
-    return open;
-  };
   const pointer = createServingPointer(databaseDir);
-  const following = setInterval(() => {
+  const follow = () => {
     if (!pointer.changed()) return;
     const old = open;
     open = undefined;
     old?.close();
-  }, 100).unref();
+  };
+  const opened = () => {
+    // Another process may serve the next generation already: no reader of both is to see a number go back.
+    if (open?.isSuperseded()) follow();
+    open ??= openServing(databaseDir, cacheBytes);
+    return open;
+  };
+  const following = setInterval(follow, FOLLOW_MS).unref();
   return {
     read: (leadId) => opened().read(leadId),
+    // A row of a database that was left is in no memory any more.
+    grow: (row, bytes) => open?.grow(row, bytes),
+    find: (query) => opened().find(query),
     require: () => void opened(),
     lastChange: () => opened().lastChange.get() as number,
     changes: (after, most, workspaceId) =>
@@ -81,89 +83,79 @@ export function openViews(databaseDir: string, cacheBytes: number): Views {
   };
 }
 
-function openChecked(file: string, cacheBytes: number) {
+const FOLLOW_MS = 100;
+
+function openServing(databaseDir: string, cacheBytes: number) {
   let db: Connection | undefined;
   try {
-    db = openReader(file);
-    const version = db.pragma("user_version", { simple: true });
-    if (version !== DATABASE_VERSION) {
-      throw new Error(`schema version ${version}; this program reads ${DATABASE_VERSION}`);
-    }
-    const reader = createRowReader(db, cacheBytes);
-    const positions = db.prepare<[], FoldedPosition>(
-      'SELECT topic, "partition", next_offset AS nextOffset FROM position',
-    );
-    return {
-      ...reader,
-      // Who has seen how far the events are folded reads no view from before.
-      positions() {
-        const all = positions.all();
-        reader.refresh();
-        return all;
-      },
-      lastChange: db.prepare<[], number>(SELECT_LAST_NUMBER).pluck(),
-      changes: db.prepare<[number, number], ChangeRow>(SELECT_CHANGES),
-      workspaceChanges: db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES),
-    };
+    db = openReader(viewFile({ databaseDir }));
+    return openChecked(db, cacheBytes);
   } catch (cause) {
     db?.close();
     throw new ViewsUnavailable(`the view database can't be read: ${(cause as Error).message}`);
   }
 }
 
-/**
- * Reads rows. A row that is in memory is the current one where nothing was committed since it was last looked up, which
- * SQLite tells by one number, asked once a turn of the event loop; else its lead's version tells, which the index holds.
- * Measured, copying a body out of the database costs more than all else that a read does.
- */
-function createRowReader(db: Connection, cacheBytes: number) {
-  const versionOf = db.prepare<[string], number>("SELECT number FROM lead_view WHERE lead_id = ?").pluck();
-  const select = db.prepare<[string], LeadViewRow>(SELECT_LEAD_VIEW);
-  const commits = db.prepare<[], number>("PRAGMA data_version").pluck();
-  const cache = new LRUCache<string, HeldRow>({
-    maxSize: cacheBytes,
-    sizeCalculation: ({ body }, leadId) => body.length + leadId.length + OVERHEAD_BYTES,
-  });
-  let asOf = -1;
-  let reads = 0;
-  let asked: NodeJS.Immediate | undefined;
-  const ask = () => {
-    asked = undefined;
-  };
+function openChecked(db: Connection, cacheBytes: number) {
+  requireVersion(db.pragma("user_version", { simple: true }) as number);
+  const commits = watchCommits(db);
+  const rows = createRowReader(db, commits, cacheBytes);
   return {
-    read(leadId: string): HeldRow | undefined {
-      if (asked === undefined) {
-        asOf = commits.get() as number;
-        asked = setImmediate(ask);
-      }
-      const known = ++reads % NOTED_ONCE_IN === 0 ? cache.get(leadId) : cache.peek(leadId);
-      if (known?.asOf === asOf) return known;
-      const version = versionOf.get(leadId);
-      if (version === undefined) return undefined;
-      if (known?.number === version) {
-        known.asOf = asOf;
-        return known;
-      }
-      const row = select.get(leadId);
-      if (row === undefined || row.body === null) return undefined;
-      const held = { ...row, body: row.body, answers: undefined, asOf };
-      cache.set(leadId, held);
-      return held;
-    },
-    /** The next read asks again what was committed, in this turn of the event loop too. */
-    refresh(): void {
-      clearImmediate(asked);
-      asked = undefined;
-    },
-    close(): void {
-      clearImmediate(asked);
+    read: rows.read,
+    grow: rows.grow,
+    isSuperseded: createSupersededReader(db, commits),
+    find: createFindLeads(db),
+    positions: createPositionReader(db, commits),
+    lastChange: db.prepare<[], number>(SELECT_LAST_NUMBER).pluck(),
+    changes: db.prepare<[number, number], ChangeRow>(SELECT_CHANGES),
+    workspaceChanges: db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES),
+    close() {
+      rows.close();
+      commits.close();
       db.close();
     },
   };
 }
 
-/** Noting that a row was used costs as much as finding it; what is read often is noted often enough like this. */
-const NOTED_ONCE_IN = 8;
+function requireVersion(version: number): void {
+  if (version === DATABASE_VERSION) return;
+  const what =
+    version > DATABASE_VERSION
+      ? "it was made by a newer program: run that one"
+      : "it was made by an older program: npm run rebuild makes it anew";
+  throw new Error(`${what} (schema version ${version}; this program reads ${DATABASE_VERSION})`);
+}
 
-/** About what a cached row takes beside its body. */
-const OVERHEAD_BYTES = 400;
+/** Tells whether another generation is about to serve, or serves: the owner notes it before it moves the pointer. */
+function createSupersededReader(db: Connection, commits: Commits): () => boolean {
+  const select = db.prepare<[], number>("SELECT 1 FROM meta WHERE name = 'superseded'").pluck();
+  let asOf: number | undefined;
+  let superseded = false;
+  return () => {
+    const commit = commits.ofTurn();
+    if (commit !== asOf) {
+      asOf = commit;
+      superseded = select.get() !== undefined;
+    }
+    return superseded;
+  };
+}
+
+/** Reads how far the events are folded; again only where something was committed. */
+function createPositionReader(db: Connection, commits: Commits): () => readonly FoldedPosition[] {
+  const select = db.prepare<[], FoldedPosition>(
+    'SELECT topic, "partition", next_offset AS nextOffset FROM position',
+  );
+  let asOf: number | undefined;
+  let positions: readonly FoldedPosition[] = [];
+  return () => {
+    const commit = commits.ofNow();
+    if (commit !== asOf) {
+      positions = select.all();
+      asOf = commit;
+      // They may be of a later commit than was asked for before: no row is read from before that one.
+      commits.ofNow();
+    }
+    return positions;
+  };
+}

@@ -1,7 +1,9 @@
+import { isIP } from "node:net";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { Schema } from "@effect/schema";
-import { type KafkaConfig, kafkaConfig, kafkaEnvironment } from "./kafka-config.ts";
+import type { HttpTimeouts } from "./http/server.ts";
+import { eventTopics, type KafkaConfig, kafkaConfig, kafkaEnvironment } from "./kafka-config.ts";
 
 const NonEmpty = Schema.String.check(Schema.isMinLength(1));
 const Digits = (name: string, min: number, max: number) =>
@@ -16,6 +18,23 @@ const Url = Schema.String.check(
     (text: string) => URL.canParse(text) || "must be a URL such as https://s3.us-east-2.amazonaws.com",
   ),
 );
+/** Names of networks that the word stands for: loopback, link-local and private ones. */
+const NETWORKS = ["loopback", "linklocal", "uniquelocal"];
+const isNetwork = (text: string): boolean => {
+  if (NETWORKS.includes(text)) return true;
+  const [address = "", bits] = text.split("/");
+  const family = isIP(address);
+  if (family === 0 || bits === undefined) return family !== 0;
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
+};
+const Networks = Schema.String.check(
+  Schema.makeFilter(
+    (text: string) =>
+      listOf(text).every(isNetwork) ||
+      `TRUSTED_PROXIES must be addresses or networks with commas between, such as 10.0.0.0/8, or ${NETWORKS.join(", ")}`,
+  ),
+);
+const listOf = (text: string): string[] => text.split(",").map((one) => one.trim());
 const optional = Schema.optionalKey;
 
 /** Every environment variable the system reads; the README lists the same. */
@@ -25,7 +44,10 @@ const Environment = Schema.Struct({
   HOST: optional(NonEmpty),
   PORT: optional(Digits("PORT", 0, 65_535)),
   API_WORKERS: optional(Digits("API_WORKERS", 1, 256)),
-  RATE_LIMIT_PER_MINUTE: optional(Digits("RATE_LIMIT_PER_MINUTE", 0, 1_000_000)),
+  RATE_LIMIT_PER_MINUTE: optional(Digits("RATE_LIMIT_PER_MINUTE", 0, 1_000_000_000)),
+  KEEP_ALIVE_TIMEOUT_MS: optional(Digits("KEEP_ALIVE_TIMEOUT_MS", 1_000, 3_600_000)),
+  REQUEST_TIMEOUT_MS: optional(Digits("REQUEST_TIMEOUT_MS", 100, 600_000)),
+  TRUSTED_PROXIES: optional(Networks),
   API_DRAIN_MS: optional(Digits("API_DRAIN_MS", 0, 600_000)),
   API_CACHE_MIB: optional(Digits("API_CACHE_MIB", 1, 1_048_576)),
   LOG_LEVEL: optional(Schema.Literals(["fatal", "error", "warn", "info", "debug", "trace", "silent"])),
@@ -83,6 +105,10 @@ export interface Config {
   readonly apiCacheBytes: number;
   /** Milliseconds that the API serves on after SIGTERM, so that its clients find their way to another one. */
   readonly apiDrainMs: number;
+  /** Of the API's connections and the projector's own. */
+  readonly httpTimeouts: HttpTimeouts;
+  /** Addresses and networks of proxies whose word on a client's address is taken. */
+  readonly trustedProxies: readonly string[];
   readonly ops: OpsConfig;
   /** The base address of an OpenTelemetry collector; undefined = traces are passed on, but not exported. */
   readonly traceEndpoint: string | undefined;
@@ -99,6 +125,8 @@ export interface Config {
   readonly maxEventBytes: number;
   /** Undefined = document URLs are signed by the local demo signer. */
   readonly s3: S3Config | undefined;
+  /** The producers' name of each event topic, by the catalogue's name. */
+  readonly topics: ReadonlyMap<string, string>;
   /** Undefined = the event log is the folder of files. */
   readonly kafka: KafkaConfig | undefined;
 }
@@ -137,6 +165,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     apiCacheBytes:
       settings.API_CACHE_MIB === undefined ? cacheShare(apiWorkers) : Number(settings.API_CACHE_MIB) * MIB,
     apiDrainMs: Number(settings.API_DRAIN_MS ?? 2_000),
+    httpTimeouts: {
+      // Longer than load balancers keep idle connections (60 s): the balancer is to be the one that closes.
+      keepAliveMs: Number(settings.KEEP_ALIVE_TIMEOUT_MS ?? 72_000),
+      requestMs: Number(settings.REQUEST_TIMEOUT_MS ?? 10_000),
+    },
+    trustedProxies: settings.TRUSTED_PROXIES === undefined ? [] : listOf(settings.TRUSTED_PROXIES),
     ops: {
       host: settings.OPS_HOST ?? "127.0.0.1",
       port: settings.OPS_PORT === undefined ? undefined : Number(settings.OPS_PORT),
@@ -149,6 +183,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     webhooksAllowPrivate: settings.WEBHOOKS_ALLOW_PRIVATE === "true",
     maxEventBytes: Number(settings.MAX_EVENT_BYTES ?? 1_048_576),
     s3: s3Config(settings),
+    topics: eventTopics(settings),
     kafka,
   };
 }
@@ -181,5 +216,5 @@ function s3Config(settings: (typeof Environment)["Type"]): S3Config | undefined 
   };
 }
 
-/** The file of the API keys: beside the views, since a rebuild replaces those (design.md section 7). */
+/** The file of the API keys: beside the views, since a rebuild replaces those. */
 export const keysFile = (config: Pick<Config, "databaseDir">) => join(config.databaseDir, "keys.sqlite");

@@ -96,16 +96,10 @@ export interface KafkaConfig {
 export function kafkaConfig(settings: KafkaSettings): KafkaConfig | undefined {
   const { KAFKA_BROKERS, KAFKA_TLS, KAFKA_TLS_CA_FILE } = settings;
   if (KAFKA_BROKERS === undefined) return undefined;
-  const names: [string, string][] = [
-    [TOPICS.lead, settings.KAFKA_TOPIC_LEAD ?? TOPICS.lead],
-    [TOPICS.checklist, settings.KAFKA_TOPIC_CHECKLIST ?? TOPICS.checklist],
-    [TOPICS.document, settings.KAFKA_TOPIC_DOCUMENT ?? TOPICS.document],
-    [TOPICS.actionLog, settings.KAFKA_TOPIC_ACTION_LOG ?? TOPICS.actionLog],
-    [TOPICS.webhook, settings.KAFKA_TOPIC_WEBHOOK ?? TOPICS.webhook],
-  ];
+  const topics = eventTopics(settings);
   const deadLetterTopic = settings.KAFKA_TOPIC_DEAD_LETTER ?? "omni.lead_view.dead_letter";
   const leadViewTopic = settings.KAFKA_TOPIC_LEAD_VIEW ?? "omni.lead_view";
-  const all = [...names.map(([, name]) => name), deadLetterTopic, leadViewTopic];
+  const all = [...topics.values(), deadLetterTopic, leadViewTopic];
   if (new Set(all).size < all.length) throw new Error("each KAFKA_TOPIC_* needs a topic of its own");
   if (KAFKA_TLS !== "true" && KAFKA_TLS_CA_FILE !== undefined) {
     throw new Error("KAFKA_TLS_CA_FILE needs KAFKA_TLS=true");
@@ -117,13 +111,23 @@ export function kafkaConfig(settings: KafkaSettings): KafkaConfig | undefined {
     sessionTimeoutMs: Number(settings.KAFKA_SESSION_TIMEOUT_MS ?? 30_000),
     tls: KAFKA_TLS === "true" && (KAFKA_TLS_CA_FILE ? { ca: readFileSync(KAFKA_TLS_CA_FILE, "utf8") } : {}),
     sasl: saslOf(settings),
-    topics: new Map(names),
+    topics,
     deadLetterTopic,
     leadViewTopic,
     maxViewBytes: Number(settings.KAFKA_MAX_VIEW_BYTES ?? DEFAULT_TOPIC_BYTES),
     maxDeadLetterBytes: Number(settings.KAFKA_MAX_DEAD_LETTER_BYTES ?? DEFAULT_TOPIC_BYTES),
   };
 }
+
+/** The broker's name of each event topic, by the catalogue's name. */
+export const eventTopics = (settings: KafkaSettings): ReadonlyMap<string, string> =>
+  new Map([
+    [TOPICS.lead, settings.KAFKA_TOPIC_LEAD ?? TOPICS.lead],
+    [TOPICS.checklist, settings.KAFKA_TOPIC_CHECKLIST ?? TOPICS.checklist],
+    [TOPICS.document, settings.KAFKA_TOPIC_DOCUMENT ?? TOPICS.document],
+    [TOPICS.actionLog, settings.KAFKA_TOPIC_ACTION_LOG ?? TOPICS.actionLog],
+    [TOPICS.webhook, settings.KAFKA_TOPIC_WEBHOOK ?? TOPICS.webhook],
+  ]);
 
 function saslOf(settings: KafkaSettings): KafkaConfig["sasl"] {
   const {

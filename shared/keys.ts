@@ -1,7 +1,7 @@
 import { hash, randomBytes } from "node:crypto";
 import { type Connection, openWriter } from "./sqlite.ts";
 
-/** A stored API key: never the key itself, only its SHA-256 (design.md section 7). */
+/** A stored API key: never the key itself, only its SHA-256. */
 export interface StoredKey {
   readonly hash: Buffer;
   readonly workspaceId: string;

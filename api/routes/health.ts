@@ -1,13 +1,34 @@
 import type { FastifyInstance } from "fastify";
+import type { Readiness } from "../../shared/control.ts";
 import { ProblemError } from "../../shared/http/problem.ts";
-import type { Views } from "../views.ts";
+import { type Views, ViewsUnavailable } from "../views.ts";
 
-/** /health/live: the process answers. /health/ready: it can read views of a schema that it knows (design.md section 7). */
-export function healthRoutes(server: FastifyInstance, views: Views, isDraining: () => boolean): void {
-  server.get("/health/live", () => ({ status: "live" }));
-  server.get("/health/ready", () => {
-    if (isDraining()) throw new ProblemError(503, "This process is stopping.");
-    views.require();
-    return { status: "ready" };
+/**
+ * /health/live: the process answers. /health/ready: it can read views of a schema that it knows, and they are kept up to
+ * date; otherwise it says why not (rule: ready tells the truth).
+ */
+export function healthRoutes(
+  server: FastifyInstance,
+  views: Views,
+  readiness: Readiness,
+  isDraining: () => boolean,
+): void {
+  const reasonOf = (): string | undefined => {
+    if (isDraining()) return "this process is stopping";
+    try {
+      views.require();
+    } catch (error) {
+      if (error instanceof ViewsUnavailable) return error.message;
+      throw error;
+    }
+    return readiness.reason();
+  };
+  server.get("/health/live", (_request, reply) => {
+    reply.send({ status: "live" });
+  });
+  server.get("/health/ready", (_request, reply) => {
+    const reason = reasonOf();
+    if (reason !== undefined) throw new ProblemError(503, `Not ready: ${reason}.`, { "retry-after": "1" });
+    reply.send({ status: "ready" });
   });
 }

@@ -1,35 +1,79 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from "fastify";
 import { ProblemError } from "../../shared/http/problem.ts";
-import type { Respond } from "../lead-response.ts";
+import { type PositionWaits, WAIT_HEADER } from "../position-waits.ts";
+import type { Answer, Respond, Section } from "../representation.ts";
 import type { Views } from "../views.ts";
-import { WAIT_HEADER, waitForPosition } from "../wait-for-position.ts";
 
 const ID = /^[^\u0000-\u001f\u007f]{1,200}$/u;
+
+/** The platform's sibling reads, and the field of the view that each is. */
+const SECTION_ROUTES: Readonly<Record<string, Section>> = {
+  checklist: "checklistItems",
+  documents: "documents",
+  "action-logs": "actionLogs",
+};
 
 interface LeadRequest {
   Params: { readonly leadId: string };
 }
 
-/** GET and HEAD /api/v1/leads/:leadId: one row read, its bytes unparsed (seed; design.md sections 5 and 7). */
-export function leadRoute(server: FastifyInstance, views: Views, respond: Respond): void {
-  server.get<LeadRequest>("/api/v1/leads/:leadId", async (request, reply) => {
-    const { leadId } = request.params;
-    requireLeadId(leadId);
-    await waitForPosition(views, request.headers[WAIT_HEADER]);
-    const row = views.read(leadId);
+/**
+ * GET and HEAD /api/v1/leads/:leadId, and of its checklist, documents and action logs: one row read, its bytes unparsed
+ * (seed). Handlers and hooks are synchronous where nothing is to be waited for: each promise costs.
+ */
+export function leadRoutes(
+  server: FastifyInstance,
+  views: Views,
+  waits: PositionWaits,
+  respond: Respond,
+): void {
+  const answer = (request: FastifyRequest<LeadRequest>, reply: FastifyReply, section?: Section): void => {
+    const row = views.read(request.params.leadId);
     // One answer for an unknown, an erased and another workspace's lead: a key learns nothing of others' leads.
-    if (row === undefined || row.workspaceId !== request.workspaceId)
-      throw new ProblemError(404, "No such lead.");
-    const { status, headers, body } = await respond(row, {
-      ifNoneMatch: request.headers["if-none-match"],
-      acceptEncoding: request.headers["accept-encoding"],
+    if (row === undefined || row.workspaceId !== request.workspaceId) throw noSuchLead();
+    const made = respond(row, request.raw.headers, section);
+    if (made instanceof Promise) {
+      made.then(
+        (one) => send(reply, one),
+        (error) => reply.send(error),
+      );
+    } else send(reply, made);
+  };
+  const handlerOf = (section?: Section) => (request: FastifyRequest<LeadRequest>, reply: FastifyReply) => {
+    requireLeadId(request.params.leadId);
+    const position = request.raw.headers[WAIT_HEADER];
+    if (position === undefined) {
+      answer(request, reply, section);
+      return;
+    }
+    const cancel = waits.wait(String(position), request.keyId, (problem) => {
+      try {
+        if (problem === undefined) answer(request, reply, section);
+        else reply.send(problem);
+      } catch (error) {
+        reply.send(error);
+      }
     });
-    for (let at = 0; at < headers.length; at += 2) reply.header(headers[at] as string, headers[at + 1]);
-    return reply.code(status).send(body ?? undefined);
-  });
+    reply.raw.once("close", cancel);
+  };
+  const add = (path: string, section?: Section) =>
+    server.route({
+      method: ["GET", "HEAD"],
+      url: `/api/v1/leads/:leadId${path}`,
+      handler: handlerOf(section) as RouteHandlerMethod,
+    });
+  add("");
+  for (const [name, section] of Object.entries(SECTION_ROUTES)) add(`/${name}`, section);
 }
 
-/** @throws ProblemError 400 for what can't be an id (design.md section 7) */
+function send(reply: FastifyReply, { status, headers, body }: Answer): void {
+  reply.code(status).headers(headers);
+  reply.send(body ?? undefined);
+}
+
+const noSuchLead = (): ProblemError => new ProblemError(404, "No such lead.");
+
+/** @throws ProblemError 400 for what can't be an id */
 export function requireLeadId(leadId: string): void {
   if (ID.test(leadId)) return;
   throw new ProblemError(400, "A lead id has 1 to 200 characters, none of them a control character.");

@@ -1,9 +1,9 @@
 import { timingSafeEqual } from "node:crypto";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 import type { Config } from "../../shared/config.ts";
 import { parseExactly } from "../../shared/events/exact-json.ts";
 import { ProblemError } from "../../shared/http/problem.ts";
-import { limitWrongKeys } from "../../shared/http/wrong-keys.ts";
+import { createWrongKeyCount, wrongKeyProblem } from "../../shared/http/wrong-keys.ts";
 import { hashKey } from "../../shared/keys.ts";
 import { viewWithoutUrls } from "../../shared/view/change.ts";
 import { ask } from "../owner/ask.ts";
@@ -32,13 +32,11 @@ interface ById {
 export function opsRoutes(server: FastifyInstance, { monitor, config, key }: OpsParts): void {
   const { databaseDir } = config;
   const expected = hashKey(key);
-  limitWrongKeys(server);
-  server.addHook("onRequest", (request: FastifyRequest, _reply, done) => {
-    const given = request.headers["x-ops-key"];
-    const right = typeof given === "string" && timingSafeEqual(hashKey(given), expected);
-    done(
-      right ? undefined : (new ProblemError(401, "Send the page's key in the x-ops-key header.") as never),
-    );
+  const countWrongKey = createWrongKeyCount();
+  server.addHook("onRequest", async ({ headers, ip }) => {
+    const given = headers["x-ops-key"];
+    if (typeof given === "string" && timingSafeEqual(hashKey(given), expected)) return;
+    throw await wrongKeyProblem(countWrongKey, ip, "Send the page's key in the x-ops-key header.");
   });
 
   const store = (): Store => {

@@ -3,12 +3,12 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import helmet from "@fastify/helmet";
 import fastifyStatic from "@fastify/static";
-import Fastify, { type FastifyInstance, LogController } from "fastify";
+import type { FastifyInstance } from "fastify";
 import type { Registry } from "prom-client";
 import type { Config } from "../../shared/config.ts";
 import { HELMET_OPTIONS } from "../../shared/http/helmet-options.ts";
 import { ProblemError } from "../../shared/http/problem.ts";
-import { problems } from "../../shared/http/problems.ts";
+import { createHttpServer } from "../../shared/http/server.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Monitor } from "./monitor.ts";
 import { opsRoutes } from "./ops-routes.ts";
@@ -25,18 +25,11 @@ interface OpsServerParts {
 const PAGE = fileURLToPath(new URL("page/", import.meta.url));
 const CHART = "chart.umd.min.js";
 const CHART_FOLDER = dirname(createRequire(import.meta.url).resolve("chart.js"));
-const MOST_BODY_BYTES = 1_024;
 
 /** What the projector tells of itself: /metrics, /health/live, /health/ready, and the operator's page at /ops. */
 export async function createOpsServer(parts: OpsServerParts): Promise<FastifyInstance> {
   const { monitor, registry, config, key, log } = parts;
-  const server = Fastify({
-    bodyLimit: MOST_BODY_BYTES,
-    loggerInstance: log,
-    logController: new LogController({ disableRequestLogging: true }),
-  }) as unknown as FastifyInstance;
-  problems(server);
-  await server.register(helmet, HELMET_OPTIONS);
+  const server = createHttpServer({ log, timeouts: config.httpTimeouts });
   server.get("/metrics", async (_request, reply) => {
     reply.type(registry.contentType);
     return registry.metrics();
@@ -48,9 +41,12 @@ export async function createOpsServer(parts: OpsServerParts): Promise<FastifyIns
     return { status: "ready" };
   });
   if (key !== undefined) {
-    await server.register(fastifyStatic, { root: PAGE, prefix: "/ops/" });
-    server.get("/ops", (_request, reply) => reply.redirect("/ops/", 308));
-    server.get(`/ops/${CHART}`, (_request, reply) => reply.sendFile(CHART, CHART_FOLDER));
+    await server.register(async (pages) => {
+      await pages.register(helmet, HELMET_OPTIONS);
+      await pages.register(fastifyStatic, { root: PAGE, prefix: "/ops/" });
+      pages.get("/ops", (_request, reply) => reply.redirect("/ops/", 308));
+      pages.get(`/ops/${CHART}`, (_request, reply) => reply.sendFile(CHART, CHART_FOLDER));
+    });
     server.register(async (guarded) => opsRoutes(guarded, { monitor, config, key }));
   }
   return server;

@@ -1,4 +1,4 @@
-/** An answer that is an error: RFC 9457 problem details (design.md section 7). */
+/** An answer that is an error: RFC 9457 problem details. */
 export interface Problem {
   readonly type: "about:blank";
   readonly title: string;
@@ -11,18 +11,23 @@ const TITLES: Readonly<Record<number, string>> = {
   401: "Unauthorized",
   404: "Not Found",
   405: "Method Not Allowed",
+  408: "Request Timeout",
   413: "Content Too Large",
   414: "URI Too Long",
   415: "Unsupported Media Type",
+  417: "Expectation Failed",
   429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
   500: "Internal Server Error",
   503: "Service Unavailable",
   504: "Gateway Timeout",
 };
 
+export const titleOf = (status: number): string => TITLES[status] ?? "Error";
+
 export const problem = (status: number, detail: string): Problem => ({
   type: "about:blank",
-  title: TITLES[status] ?? "Error",
+  title: titleOf(status),
   status,
   detail,
 });
@@ -31,10 +36,13 @@ export const problem = (status: number, detail: string): Problem => ({
 export class ProblemError extends Error {
   override readonly name = "ProblemError";
   readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(status: number, detail: string) {
+  /** @param headers further headers of the answer, such as `retry-after` */
+  constructor(status: number, detail: string, headers: Readonly<Record<string, string>> = {}) {
     super(detail);
     this.statusCode = status;
+    this.headers = headers;
   }
 }
 

@@ -1,10 +1,6 @@
 import type { FastifyError, FastifyInstance } from "fastify";
+import type { Logger } from "../log.ts";
 import { PROBLEM_TYPE, ProblemError, problem } from "./problem.ts";
-
-interface Told {
-  readonly status: number;
-  readonly detail: string;
-}
 
 /**
  * Answers every error as problem details; what went wrong inside is for the log, not for the client.
@@ -12,22 +8,23 @@ interface Told {
  */
 export function problems(
   server: FastifyInstance,
-  known: (error: Error) => Told | undefined = () => undefined,
+  log: Logger,
+  known: (error: Error) => ProblemError | undefined = () => undefined,
 ): void {
   server.setErrorHandler((error: FastifyError | ProblemError, request, reply) => {
-    const { status, detail } = known(error) ?? told(error);
-    if (status === 500)
-      request.log.error({ error: error.message, code: (error as FastifyError).code }, "request failed");
-    return reply.code(status).type(PROBLEM_TYPE).send(problem(status, detail));
+    const { statusCode: status, message: detail, headers } = known(error) ?? problemOf(error);
+    if (status === 500) {
+      const { message, code } = error as FastifyError;
+      log.error({ error: message, code, requestId: request.id }, "request failed");
+    }
+    return reply.code(status).headers(headers).type(PROBLEM_TYPE).send(problem(status, detail));
   });
-  server.setNotFoundHandler((_request, reply) =>
-    reply.code(404).type(PROBLEM_TYPE).send(problem(404, "There is nothing at this address.")),
-  );
 }
 
-function told(error: FastifyError | ProblemError): Told {
-  if (error instanceof ProblemError) return { status: error.statusCode, detail: error.message };
+function problemOf(error: FastifyError | ProblemError): ProblemError {
+  if (error instanceof ProblemError) return error;
   const status = error.statusCode ?? 500;
-  if (status >= 400 && status < 500) return { status, detail: "The request can't be understood." };
-  return { status: 500, detail: "Something went wrong on our side." };
+  if (status === 413) return new ProblemError(413, "The request's body is too large.");
+  if (status >= 400 && status < 500) return new ProblemError(status, "The request can't be understood.");
+  return new ProblemError(500, "Something went wrong on our side.");
 }

@@ -6,6 +6,8 @@ export interface LeadViewRow {
   readonly workspaceId: string;
   /** The number of its latest change: a view whose bytes are the same keeps it (rule: one number). */
   readonly number: number;
+  /** JSON: the number of each field's latest change, in the view's order; `[]` where it is not known. */
+  readonly sectionNumbers: string;
   /** JSON: the byte behind each field of the view, in the view's order. */
   readonly sectionEnds: string;
   /** JSON of `UrlSlot[]`, ascending; null where the view has no document. */
@@ -15,8 +17,8 @@ export interface LeadViewRow {
 }
 
 /** Reads one row by lead id. The projector's migrations make the table; this is all that the API reads of it. */
-export const SELECT_LEAD_VIEW =
-  "SELECT workspace_id AS workspaceId, number, section_ends AS sectionEnds, url_slots AS urlSlots, body FROM lead_view WHERE lead_id = ?";
+export const SELECT_LEAD_VIEW = `SELECT workspace_id AS workspaceId, number, section_numbers AS sectionNumbers, section_ends AS sectionEnds,
+     url_slots AS urlSlots, body FROM lead_view WHERE lead_id = ?`;
 
 /** The schema version of the view database that this program reads and writes (SQLite's user_version). */
 export const DATABASE_VERSION = 4;

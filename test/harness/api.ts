@@ -6,7 +6,8 @@ import { openKeysReader } from "../../api/keys.ts";
 import { createPresigner } from "../../api/presign.ts";
 import { createServer } from "../../api/server.ts";
 import { openViews } from "../../api/views.ts";
-import { keysFile, type S3Config } from "../../shared/config.ts";
+import { keysFile, readConfig, type S3Config } from "../../shared/config.ts";
+import type { Readiness } from "../../shared/control.ts";
 import { viewFile } from "../../shared/generation.ts";
 import { createKey, openKeys } from "../../shared/keys.ts";
 import { createLog } from "../../shared/log.ts";
@@ -17,11 +18,20 @@ export function openApi({
   s3,
   now,
   ratePerMinute = 0,
+  env = {},
+  mostConnections,
+  readiness = { reason: () => undefined, close: () => undefined },
 }: {
   readonly s3?: S3Config;
   readonly now?: () => number;
   readonly ratePerMinute?: number;
+  readonly mostConnections?: number;
+  /** Ready where it is not given. */
+  readonly readiness?: Readiness;
+  /** Settings. */
+  readonly env?: Readonly<Record<string, string>>;
 } = {}) {
+  const { httpTimeouts: timeouts, trustedProxies, topics } = readConfig(env);
   const databaseDir = mkdtempSync(join(tmpdir(), "lead-view-api-"));
   const projector = openProjector(viewFile({ databaseDir }));
   const keyStore = openKeys(keysFile({ databaseDir }));
@@ -34,7 +44,13 @@ export function openApi({
     keys,
     presigner: createPresigner(s3, now),
     log: createLog("api", "silent"),
+    readiness,
     ratePerMinute,
+    timeouts,
+    trustedProxies,
+    topics,
+    ask: undefined,
+    mostConnections,
   });
   return {
     projector,

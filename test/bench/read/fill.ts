@@ -5,6 +5,7 @@ import { keysFile } from "../../../shared/config.ts";
 import { viewFile } from "../../../shared/generation.ts";
 import { createKey, openKeys } from "../../../shared/keys.ts";
 import { openWriter } from "../../../shared/sqlite.ts";
+import { SECTIONS } from "../../../shared/view/change.ts";
 import { type BenchLead, benchLead, responseOf, WORKSPACE } from "./bench-leads.ts";
 
 export interface Dataset {
@@ -26,14 +27,16 @@ export function fillViews(
   for (let from = 0; from < leads; from += AT_ONCE) {
     store.transaction((next) => {
       for (let index = from; index < Math.min(leads, from + AT_ONCE); index++) {
-        const view = viewOf(benchLead(index, bytes, documents));
+        const lead = benchLead(index, bytes, documents);
+        const view = viewOf(lead);
         body = view.body;
+        store.identities.put(view.id, WORKSPACE, identityOf(lead));
         store.views.insert(view.id, {
           workspaceId: WORKSPACE,
           number: next(),
           status: "IN_PROGRESS",
           sectionNumbers: "[]",
-          sectionEnds: "[]",
+          sectionEnds: JSON.stringify(view.sectionEnds),
           traceparent: null,
           urlSlots: view.urlSlots.length === 0 ? null : JSON.stringify(view.urlSlots),
           body: view.body,
@@ -50,15 +53,29 @@ export function fillViews(
 }
 
 function viewOf(lead: BenchLead) {
-  const marked = JSON.stringify(responseOf(lead, (storageKey) => `\u0001${storageKey}\u0001`));
+  const response = responseOf(lead, (storageKey) => `\u0001${storageKey}\u0001`);
   const urlSlots: [number, string][] = [];
+  const sectionEnds: number[] = [];
   let text = "";
-  for (const [index, piece] of marked.split("\\u0001").entries()) {
-    if (index % 2 === 0) text += piece;
-    else urlSlots.push([Buffer.byteLength(text), piece]);
+  for (const name of SECTIONS) {
+    text += `${text === "" ? "{" : ","}"${name}":`;
+    for (const [index, piece] of JSON.stringify(response[name]).split("\\u0001").entries()) {
+      if (index % 2 === 0) text += piece;
+      else urlSlots.push([Buffer.byteLength(text), piece]);
+    }
+    sectionEnds.push(Buffer.byteLength(text));
   }
-  return { id: lead.id, body: Buffer.from(text), urlSlots };
+  return { id: lead.id, body: Buffer.from(`${text}}`), urlSlots, sectionEnds };
 }
+
+const identityOf = ({ id, lead }: BenchLead) => ({
+  externalLeadId: null,
+  emailKey: `${id}@example.com`,
+  phoneKey: null,
+  createdAt: String(lead.createdAt),
+  matchable: 1,
+  card: "{}",
+});
 
 /** The same leads in tables, as one would keep them to join at each request. */
 export const TABLES = `

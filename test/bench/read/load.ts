@@ -18,6 +18,10 @@ export interface Target {
   /** Sends the lead's tag, so that the answer is 304. */
   readonly etag?: string;
   readonly acceptEncoding?: string;
+  /** What stands before a lead's number in the address; absent = its read. */
+  readonly before?: string;
+  /** What stands behind it; absent = nothing. */
+  readonly behind?: string;
 }
 
 const CONNECTIONS = 32;
@@ -61,7 +65,10 @@ export function warmUp(target: Target): void {
 }
 
 /** Runs wrk with a script that says which lead comes next; returns what it prints. */
-function wrk({ port, key, etag, acceptEncoding }: Target, lead: string, seconds: number): string {
+function wrk(
+  { port, key, etag, acceptEncoding, before = "/api/v1/leads/bench-lead-", behind = "" }: Target, lead: string,
+  seconds: number,
+): string {
   const script = join(scripts, "load.lua");
   const tag = etag === undefined ? "" : `, ["if-none-match"]='${etag}'`;
   const encoding = acceptEncoding === undefined ? "" : `, ["accept-encoding"]="${acceptEncoding}"`;
@@ -70,7 +77,7 @@ function wrk({ port, key, etag, acceptEncoding }: Target, lead: string, seconds:
     `local headers = {["x-api-key"]="${key}"${tag}${encoding}}
      local asked = 0
      local function lead() ${lead.replace(/\n\s*/g, "\n")} end
-     request = function() return wrk.format("GET", "/api/v1/leads/bench-lead-" .. lead(), headers) end
+     request = function() return wrk.format("GET", "${before}" .. lead() .. "${behind}", headers) end
      done = function(summary, latency)
        print(string.format('{"requests":%d,"us":%d,"p50":%d,"p99":%d,"bad":%d}', summary.requests, summary.duration,
          latency:percentile(50), latency:percentile(99), summary.errors.status + summary.errors.read + summary.errors.timeout))

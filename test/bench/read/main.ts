@@ -17,6 +17,11 @@ const ROUNDS = 3;
 const LEADS = 100_000;
 /** Fewer where bodies are large, and where tables are to be filled row by row. */
 const FEW_LEADS = 10_000;
+/** Hardly room for a view in memory: each read reads its row. The system's own memory of the file is warm. */
+const COLD = { API_CACHE_MIB: "1" };
+/** A limit that no load here comes to. */
+const RATE_LIMITED = { RATE_LIMIT_PER_MINUTE: "1000000000" };
+const BY_EMAIL = { before: "/api/v1/leads?email=bench-lead-", behind: "%40example.com" };
 const CHART = fileURLToPath(new URL("reads.svg", import.meta.url));
 
 requireWrk();
@@ -36,11 +41,15 @@ try {
   const skewed = await compare("6 KB, skewed ids", small, { skewed: true });
   const documents = await compare("6 KB, three documents", withDocuments, {});
   const big = await compare("60 KB", large, {});
+  const cold = await compare("6 KB, cold", small, {}, COLD);
+  const limited = await compare("6 KB, rate limit set", small, {}, RATE_LIMITED);
   const etag = await tagOf(small);
   const conditional = await compare("conditional, 304", small, { etag });
   for (const acceptEncoding of ["zstd", "br", "gzip"]) {
     await measureOurs(`lead view, 60 KB, ${acceptEncoding}`, large, { acceptEncoding });
   }
+  await measureOurs("lead view, checklist of 6 KB", small, { behind: "/checklist" });
+  const find = await measureOurs("lead view, find by e-mail", small, BY_EMAIL);
   const sqlite = await measureOther("SQLite join", "sqlite-join", folder);
   const joined = postgres && (await measureOther("PostgreSQL join", "postgres-join", String(postgres.port)));
   const one = await measureOurs("lead view, 6 KB, one worker", small, {});
@@ -53,12 +62,15 @@ try {
     JSON.stringify({
       toLimit: round(plain.ratio),
       toLimitSkewed: round(skewed.ratio),
+      toLimitCold: round(cold.ratio),
+      toLimitRateLimited: round(limited.ratio),
       toLimitDocs: round(documents.ratio),
       toLimit60k: round(big.ratio),
       overSqliteJoin: round(plain.ours.requestsPerS / sqlite.requestsPerS),
       overPostgresJoin: joined ? round(plain.ours.requestsPerS / joined.requestsPerS) : null,
       p99ToLimit: round(plain.ours.p99Ms / plain.limit.p99Ms),
       conditionalToLimit: round(conditional.ratio),
+      findPerS: Math.round(find.requestsPerS),
       twoWorkers: round(two.requestsPerS / one.requestsPerS),
     }),
   );
@@ -84,9 +96,14 @@ function api(name: string, dataset: Dataset): Api {
 }
 
 /** Turn and turn about with the limit, on the same bytes; the best round of each counts. */
-async function compare(what: string, { databaseDir, bodyFile, key, leads }: Api, more: Partial<Target>) {
+async function compare(
+  what: string,
+  { databaseDir, bodyFile, key, leads }: Api,
+  more: Partial<Target>,
+  env: Record<string, string> = {},
+) {
   const limit = await startServer("limit", bodyFile);
-  const ours = await startApi(databaseDir);
+  const ours = await startApi(databaseDir, 1, env);
   const rounds: { limit: Load; ours: Load }[] = [];
   for (const { port } of [limit, ours]) warmUp({ port, key, leads });
   for (let round = 0; round < ROUNDS; round++) {
