@@ -26,10 +26,19 @@ export function openApiDocument(): Record<string, unknown> {
   const lastEventId = {
     name: "Last-Event-ID",
     in: "header",
-    schema: { type: "string", pattern: "^\\d{1,15}$" },
+    schema: { type: "string", pattern: "^\\d{1,16}$" },
+  };
+  const from = {
+    name: "from",
+    in: "query",
+    description: "`start`: all views there are come first, and what follows without a gap.",
+    schema: { enum: ["start"] },
   };
   const stream = {
-    description: "Server-Sent Events",
+    description:
+      "Server-Sent Events. First `ready`; then `lead_view.changed`, with the view in its data, and `lead_view.erased`. " +
+      "`reset`: this id was never given, forget what you keep, all there is follows; `caught_up`: it was told. `ended`: " +
+      "come again with the last id.",
     content: { "text/event-stream": { schema: { type: "string" } } },
   };
   return {
@@ -73,7 +82,7 @@ export function openApiDocument(): Record<string, unknown> {
         get: {
           summary: "A lead's changes as Server-Sent Events",
           security: key,
-          parameters: [leadId, lastEventId],
+          parameters: [leadId, lastEventId, from],
           responses: { 200: stream, ...problems(400, 401, 404, 429, 503) },
         },
       },
@@ -83,6 +92,7 @@ export function openApiDocument(): Record<string, unknown> {
           security: key,
           parameters: [
             lastEventId,
+            from,
             { name: "status", in: "query", schema: { enum: Status.literals } },
             {
               name: "changed",

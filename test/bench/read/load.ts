@@ -66,7 +66,8 @@ export function warmUp(target: Target): void {
 
 /** Runs wrk with a script that says which lead comes next; returns what it prints. */
 function wrk(
-  { port, key, etag, acceptEncoding, before = "/api/v1/leads/bench-lead-", behind = "" }: Target, lead: string,
+  { port, key, etag, acceptEncoding, before = "/api/v1/leads/bench-lead-", behind = "" }: Target,
+  lead: string,
   seconds: number,
 ): string {
   const script = join(scripts, "load.lua");
