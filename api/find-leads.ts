@@ -47,12 +47,17 @@ export function createFindLeads(db: Connection): FindLeads {
   };
 }
 
+/** The rows' own fields are read where it is known which rows they are. */
+const readIn = (ids: string): string =>
+  `SELECT ${COLUMNS} FROM lead_view v WHERE v.rowid IN (${ids}) ORDER BY v.number DESC`;
+
+/** From the identities to their leads, in this order: CROSS JOIN and + keep SQLite from going through the workspace's. */
 const byIdentity = (by: readonly (keyof typeof IDENTITIES)[], { status }: LeadQuery): string =>
-  `SELECT ${COLUMNS} FROM lead_identity i JOIN lead_view v ON v.lead_id = i.lead_id
-   WHERE i.workspace_id = :workspaceId AND ${by.map((name) => `${IDENTITIES[name]} = :${name}`).join(" AND ")}
-     AND v.workspace_id = :workspaceId AND v.number < :before
-     AND v.status ${status === undefined ? "IS NOT NULL" : "= :status"}
-   ORDER BY v.number DESC LIMIT :limit`;
+  readIn(`SELECT v.rowid FROM lead_identity i CROSS JOIN lead_view v ON v.lead_id = i.lead_id
+    WHERE i.workspace_id = :workspaceId AND ${by.map((name) => `${IDENTITIES[name]} = :${name}`).join(" AND ")}
+      AND +v.workspace_id = :workspaceId AND +v.number < :before
+      AND +v.status ${status === undefined ? "IS NOT NULL" : "= :status"}
+    ORDER BY v.number DESC LIMIT :limit`);
 
 /** One range of the index for each status, merged; the rows are then read by their rowid. */
 const byStatus = ({ status }: LeadQuery): string => {
@@ -61,7 +66,5 @@ const byStatus = ({ status }: LeadQuery): string => {
     (one) => `SELECT * FROM (SELECT rowid AS id, number FROM lead_view
       WHERE workspace_id = :workspaceId AND status = ${one} AND number < :before ORDER BY number DESC LIMIT :limit)`,
   );
-  return `SELECT ${COLUMNS} FROM lead_view v WHERE v.rowid IN (
-      SELECT id FROM (${ranges.join(" UNION ALL ")}) ORDER BY number DESC LIMIT :limit)
-    ORDER BY v.number DESC`;
+  return readIn(`SELECT id FROM (${ranges.join(" UNION ALL ")}) ORDER BY number DESC LIMIT :limit`);
 };

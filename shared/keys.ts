@@ -1,7 +1,7 @@
 import { hash, randomBytes } from "node:crypto";
 import { type Connection, openWriter } from "./sqlite.ts";
 
-/** A stored API key: never the key itself, only its SHA-256. */
+/** A stored API key: never the key itself, only its SHA-256 (rule: a key learns nothing of others). */
 export interface StoredKey {
   readonly hash: Buffer;
   readonly workspaceId: string;

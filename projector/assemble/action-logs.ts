@@ -18,7 +18,7 @@ export interface RenderedLog {
   readonly hasDocuments: 0 | 1;
 }
 
-/** Finds a lead's logs by the rules of design.md section 6, among all of them. */
+/** Finds a lead's logs by their roles, among all of them. */
 export interface ActionLogReader {
   /** The `RECENT_LOGS` most recent, newest first by createdAt, then id. */
   recent(): readonly RenderedLog[];

@@ -1,6 +1,6 @@
 import type { UrlSlot } from "../../shared/view/row.ts";
 
-/** The finished bytes of a view, and where its presigned URLs go (design.md section 5). */
+/** The finished bytes of a view, and where its presigned URLs go (rule: signed at the read). */
 export interface AssembledView {
   readonly body: Buffer;
   readonly urlSlots: readonly UrlSlot[];

@@ -9,7 +9,7 @@ import type { ResolvedLinks } from "./links.ts";
 const FILE_TYPES: ReadonlySet<unknown> = new Set(["BANK_STATEMENT", "FILE", "ID", "TAX_RETURN"]);
 const BEFORE_DOCUMENTS = namesBefore(Object.keys(ItemView.fields), "documents");
 
-/** Groups, then items, in the order in which they came (design.md section 6, `checklistItems`). */
+/** Groups, then items, in the order in which they came. */
 export function writeChecklist(body: BodyBuilder, { groups }: LeadPart, links: ResolvedLinks): void {
   writeArray(body, groups, ({ items, ...group }) => {
     const known: Fields = group;
@@ -41,6 +41,6 @@ function writeItem(body: BodyBuilder, item: Item, links: ResolvedLinks): void {
   body.text(tail === "" ? "}" : `,${tail}}`);
 }
 
-/** A one-off item carries its definition's fields itself (omni-facts.md). */
+/** A one-off item carries its definition's fields itself. */
 const fieldTypeOf = ({ checklistItem, fieldType }: Item): unknown =>
   (isObject(checklistItem) ? checklistItem.fieldType : undefined) ?? fieldType;

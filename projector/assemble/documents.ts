@@ -7,7 +7,7 @@ import { byCreation, type ResolvedLinks } from "./links.ts";
 const BEFORE_URL = namesBefore(Object.keys(Document.fields), "signedUrl");
 const FACTS = namesBefore(Object.keys(MessageDocument.fields), "signedUrl");
 
-/** All documents of the lead with their links (design.md section 6, `documents`). */
+/** All documents of the lead with their links. */
 export function writeDocuments(body: BodyBuilder, { documents }: LeadPart, links: ResolvedLinks): void {
   writeArray(body, [...documents.values()].sort(byCreation), (document) => {
     const { storageKey, ...shown } = document;

@@ -4,7 +4,7 @@ import type { LeadPart } from "../fold/lead-part.ts";
 const NAMES = Object.keys(Lead.fields);
 const BOOLEANS: ReadonlySet<string> = new Set(["didOptOut", "isTest"]);
 
-/** The lead object: always the seed's 21 fields; one never given is null, a boolean false (design.md sections 3, 6). */
+/** The lead object: always the seed's 21 fields; one never given is null, a boolean false. */
 export function renderLead({ leadId, workspaceId, record }: LeadPart): string {
   const lead: Record<string, unknown> = {};
   for (const name of NAMES) lead[name] = record[name] ?? (BOOLEANS.has(name) ? false : null);

@@ -1,7 +1,7 @@
 import type { LeadPart, Link, StoredDocument } from "../fold/lead-part.ts";
 import { byCodePoint, byTimeThenId } from "../fold/order.ts";
 
-/** The links whose document and item both exist (design.md section 3: references are resolved at assembly). */
+/** The links whose document and item both exist (rule: one topic owns an entity). */
 export interface ResolvedLinks {
   readonly byDocument: ReadonlyMap<string, readonly Link[]>;
   readonly byItem: ReadonlyMap<string, readonly { readonly link: Link; readonly document: StoredDocument }[]>;
@@ -22,7 +22,7 @@ export function resolveLinks({ groups, documents, links }: LeadPart): ResolvedLi
   return { byDocument, byItem };
 }
 
-/** Documents stand by createdAt, then id (design.md section 6). */
+/** Documents stand by createdAt, then id (rule: one topic owns an entity). */
 export const byCreation = (a: StoredDocument, b: StoredDocument): number =>
   byTimeThenId(a.createdAt, a.id, b.createdAt, b.id);
 

@@ -3,7 +3,7 @@ import type { ActionLog } from "../fold/action-log.ts";
 
 /**
  * What a log can be in a view beside one of the most recent, and its place among the candidates: the index that
- * finds the one without reading the others (design.md section 5, cost rule). No log can be two of them.
+ * finds the one without reading the others (rule: cost). No log can be two of them.
  */
 export interface LogRole {
   /** "last_action", "follow_up", "draft", or "tool:" and the parent action's id. */
@@ -16,7 +16,7 @@ export interface LogRole {
 const NO_TIME_FIRST = " ";
 const NO_TIME_LAST = "~";
 
-/** The role rules of design.md section 6: lastAction, nextFollowUp, nextDraft and toolCalls. */
+/** What makes a log one of the view's: lastAction, nextFollowUp, nextDraft and toolCalls. */
 export function roleOf(log: ActionLog): LogRole | null {
   const { type, status, createdAt, completedAt, scheduledAt, parentActionId } = log;
   if (type === "TOOL_CALL") {
@@ -44,7 +44,7 @@ export function roleOf(log: ActionLog): LogRole | null {
 
 export const toolRole = (parentActionId: string): string => `tool:${parentActionId}`;
 
-/** A follow-up is outbound by nature (omni-facts.md); a message says so itself or in any of its messages. */
+/** A follow-up is outbound by nature (rule: cost); a message says so itself or in any of its messages. */
 function isOutbound({ type, input, messages }: ActionLog): boolean {
   if (type === "FOLLOW_UP_MESSAGE") return true;
   if (isObject(input) && input.direction === "OUTBOUND") return true;

@@ -2,9 +2,9 @@ import type { Identity } from "../fold/identity.ts";
 import type { LeadPart } from "../fold/lead-part.ts";
 import { byTimeThenId } from "../fold/order.ts";
 
-/** A view lists at most this many (design.md section 6). */
+/** A view lists at most this many (rule: cost). */
 const MOST_MATCHES = 50;
-/** An identity that more leads share is a placeholder and matches nobody (design.md section 6). */
+/** An identity that more leads share is a placeholder and matches nobody (rule: cost). */
 export const MOST_SHARED = 200;
 
 /** A created lead of the workspace that shares this lead's e-mail or phone. */
@@ -14,7 +14,7 @@ export interface MatchingLead {
   readonly matchedOn: readonly ("email" | "phoneNumber")[];
 }
 
-/** The matchingLeads rule of design.md section 6: oldest first, none for a test lead. */
+/** What matchingLeads shows: oldest first, none for a test lead. */
 export function renderMatchingLeads(
   { leadId, record }: LeadPart,
   candidates: readonly MatchingLead[],

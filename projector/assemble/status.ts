@@ -2,7 +2,7 @@ import { isObject } from "../../shared/events/exact-json.ts";
 import type { LeadStatus } from "../../shared/view/lead-view.ts";
 import type { Item, LeadPart } from "../fold/lead-part.ts";
 
-/** The status rule of design.md section 6. */
+/** The status: opted out, else completed, else under review, else in progress. */
 export function leadStatus({ record, completed, groups }: LeadPart): LeadStatus {
   if (record.didOptOut === true) return "OPTED_OUT";
   if (completed) return "COMPLETED";
@@ -12,6 +12,6 @@ export function leadStatus({ record, completed, groups }: LeadPart): LeadStatus 
   return needsReview ? "REVIEW" : "IN_PROGRESS";
 }
 
-/** An item is hidden only by its own override; conditions can't be judged from here (omni-facts.md, last section). */
+/** An item is hidden only by its own override; conditions can't be judged from here. */
 const isShown = ({ itemOverride }: Item): boolean =>
   !(isObject(itemOverride) && itemOverride.hidden === true);

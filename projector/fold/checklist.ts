@@ -1,4 +1,4 @@
-import type { Event, EventOf } from "../../shared/events/catalogue.ts";
+import type { EventOf } from "../../shared/events/catalogue.ts";
 import type { checklistEvents } from "../../shared/events/checklist.ts";
 import { isObject } from "../../shared/events/exact-json.ts";
 import { arrange, type Fields } from "./entity.ts";
@@ -114,6 +114,3 @@ const withItems = (group: Group, items: readonly Item[]): Group => ({ ...group, 
 
 const withoutEmptyOther = (groups: readonly Group[]): readonly Group[] =>
   groups.filter(({ id, items }) => id !== OTHER_GROUP.id || items.length > 0);
-
-export const isChecklistEvent = (event: Event): event is ChecklistEvent =>
-  event.event.startsWith("checklist");

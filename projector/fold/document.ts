@@ -1,4 +1,4 @@
-import type { Event, EventOf } from "../../shared/events/catalogue.ts";
+import type { EventOf } from "../../shared/events/catalogue.ts";
 import type { documentEvents } from "../../shared/events/document.ts";
 import { arrange } from "./entity.ts";
 import { FoldError } from "./fold-error.ts";
@@ -44,5 +44,3 @@ function withDocument(part: LeadPart, document: StoredDocument): LeadPart {
 
 const without = <T>(entities: ReadonlyMap<string, T>, gone: (entity: T) => boolean): ReadonlyMap<string, T> =>
   new Map([...entities].filter(([, entity]) => !gone(entity)));
-
-export const isDocumentEvent = (event: Event): event is DocumentEvent => event.event.startsWith("document.");

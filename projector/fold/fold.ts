@@ -1,17 +1,24 @@
-import type { Event } from "../../shared/events/catalogue.ts";
+import { type Event, type EventTopic, TOPICS, topicOf } from "../../shared/events/catalogue.ts";
 import type { ActionLogEvent } from "./action-log.ts";
-import { foldChecklist, isChecklistEvent } from "./checklist.ts";
-import { foldDocument, isDocumentEvent } from "./document.ts";
-import { foldLead, isLeadEvent } from "./lead.ts";
+import { foldChecklist } from "./checklist.ts";
+import { foldDocument } from "./document.ts";
+import { foldLead } from "./lead.ts";
 import type { LeadPart } from "./lead-part.ts";
+
+/** What the events of a topic do to a lead's part; action logs are folded one by one, and stand beside it. */
+type FoldsPart = (part: LeadPart, event: never) => LeadPart;
+
+const FOLDS: { readonly [T in Exclude<EventTopic, typeof TOPICS.actionLog>]: FoldsPart } = {
+  [TOPICS.lead]: foldLead,
+  [TOPICS.checklist]: foldChecklist,
+  [TOPICS.document]: foldDocument,
+};
 
 /** Folds an event that is not of an action log into its lead's part: the state after it. */
 export function foldPart(part: LeadPart, event: Exclude<Event, ActionLogEvent>): LeadPart {
-  if (isLeadEvent(event)) return foldLead(part, event);
-  if (isChecklistEvent(event)) return foldChecklist(part, event);
-  if (isDocumentEvent(event)) return foldDocument(part, event);
-  return event satisfies never;
+  const topic = topicOf(event.event) as keyof typeof FOLDS;
+  return FOLDS[topic](part, event as never);
 }
 
 export const isActionLogEvent = (event: Event): event is ActionLogEvent =>
-  event.event.startsWith("action_log.");
+  topicOf(event.event) === TOPICS.actionLog;

@@ -1,4 +1,4 @@
-import { emailKey, phoneKey } from "./identity-keys.ts";
+import { emailKey, phoneKey } from "../../shared/identity-keys.ts";
 import type { LeadPart } from "./lead-part.ts";
 
 /** What other leads see of a lead, and what it is matched by (rule: matching leads). */

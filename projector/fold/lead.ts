@@ -1,4 +1,4 @@
-import type { Event, EventOf } from "../../shared/events/catalogue.ts";
+import type { EventOf } from "../../shared/events/catalogue.ts";
 import type { leadEvents } from "../../shared/events/lead.ts";
 import { LeadRecord } from "../../shared/events/lead.ts";
 import type { Fields } from "./entity.ts";
@@ -64,5 +64,3 @@ function split(event: EventOf<"lead.created" | "lead.updated">): readonly [Field
   for (const [name, value] of Object.entries(given)) (RECORD_FIELDS.has(name) ? record : extra)[name] = value;
   return [record, extra];
 }
-
-export const isLeadEvent = (event: Event): event is LeadEvent => event.event.startsWith("lead.");

@@ -8,7 +8,7 @@ const LONGEST_MS = 120_000;
 const MOST_BYTES = 64 * 1024 ** 2;
 
 /** What a command said, and whether it did what it was to do. */
-export interface Said {
+export interface CommandOutput {
   readonly ok: boolean;
   readonly output: string;
 }
@@ -22,7 +22,7 @@ let busy = false;
  * @param file from projector/
  * @throws ProblemError 429 where one is at work
  */
-export async function runCli(file: string, args: readonly string[]): Promise<Said> {
+export async function runCli(file: string, args: readonly string[]): Promise<CommandOutput> {
   if (busy) throw new ProblemError(429, "another look-up or retry is at work; try again when it is done");
   busy = true;
   try {

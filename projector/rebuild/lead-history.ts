@@ -11,7 +11,7 @@ import {
 import { readHistory } from "./history.ts";
 
 /** A record that speaks of a lead. */
-export interface Told {
+export interface HistoryRecord {
   readonly record: SourceRecord;
   /** Undefined where it is no event: the record's key alone says whose it was to be. */
   readonly decoded: Decoded | undefined;
@@ -34,8 +34,8 @@ export async function leadHistory(
   decode: Decode,
   upTo: readonly Position[],
   leadId: string,
-): Promise<Told[]> {
-  const told: Told[] = [];
+): Promise<HistoryRecord[]> {
+  const records: HistoryRecord[] = [];
   const key = Buffer.from(leadId);
   const latest = new Map<string, string>();
   await readHistory(source, upTo, (record) => {
@@ -43,12 +43,12 @@ export async function leadHistory(
     if (record.key !== null && !record.key.equals(key)) return;
     const one = tell(record, decode, latest.get(partitionName(record)) ?? "");
     latest.set(partitionName(record), one.time);
-    if (one.decoded === undefined ? record.key !== null : one.decoded.leadId === leadId) told.push(one);
+    if (one.decoded === undefined ? record.key !== null : one.decoded.leadId === leadId) records.push(one);
   });
-  return told;
+  return records;
 }
 
-function tell(record: SourceRecord, decode: Decode, before: string): Told {
+function tell(record: SourceRecord, decode: Decode, before: string): HistoryRecord {
   const produced = record.timestamp === NO_TIMESTAMP ? before : new Date(record.timestamp).toISOString();
   try {
     const decoded = decode(record);
@@ -72,9 +72,9 @@ export interface FoldedHistory {
 }
 
 /** Folds a lead from its records alone. */
-export function foldHistory(leadId: string, told: readonly Told[]): FoldedHistory {
+export function foldHistory(leadId: string, records: readonly HistoryRecord[]): FoldedHistory {
   const lead: PendingLead = { ...emptyLead(leadId), replaces: true };
-  const outcomes = told.map(({ record, decoded, code }): RecordOutcome => {
+  const outcomes = records.map(({ record, decoded, code }): RecordOutcome => {
     if (decoded === undefined) return { outcome: "dead_letter", code: code ?? null };
     try {
       return { outcome: applyDecoded(lead, decoded, () => undefined), code: null };

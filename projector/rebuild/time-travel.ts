@@ -2,7 +2,7 @@ import { assembleView } from "../assemble/assemble.ts";
 import type { Decode } from "../decode/decode.ts";
 import { logRowOf, pendingLogReader } from "../projection/log-reader.ts";
 import type { Position, Source } from "../source/source.ts";
-import { foldHistory, leadHistory, type Told } from "./lead-history.ts";
+import { foldHistory, type HistoryRecord, leadHistory } from "./lead-history.ts";
 
 /** Up to when: a time (ISO-8601, by the events' occurredAt), or the record at a position of the log. */
 export type Moment =
@@ -22,8 +22,8 @@ export async function viewAt(
   leadId: string,
   moment: Moment,
 ): Promise<string | null> {
-  const told = await leadHistory(source, decode, upTo, leadId);
-  const { lead } = foldHistory(leadId, before(told, moment));
+  const records = await leadHistory(source, decode, upTo, leadId);
+  const { lead } = foldHistory(leadId, before(records, moment));
   const pending = lead.owner === null || lead.erased !== false ? undefined : lead.parts.get(lead.owner);
   if (!pending) return null;
   const logs = pendingLogReader([...pending.logs.values()].map(logRowOf));
@@ -31,10 +31,11 @@ export async function viewAt(
 }
 
 /** Of the moment's own partition what stands before it; of the others what occurred no later. */
-function before(told: readonly Told[], moment: Moment): readonly Told[] {
-  if ("time" in moment) return told.filter(({ time }) => time <= moment.time);
-  const isHere = ({ record }: Told) => record.topic === moment.topic && record.partition === moment.partition;
-  const here = told.filter((one) => isHere(one) && one.record.offset <= moment.offset);
+function before(records: readonly HistoryRecord[], moment: Moment): readonly HistoryRecord[] {
+  if ("time" in moment) return records.filter(({ time }) => time <= moment.time);
+  const isHere = ({ record }: HistoryRecord) =>
+    record.topic === moment.topic && record.partition === moment.partition;
+  const here = records.filter((one) => isHere(one) && one.record.offset <= moment.offset);
   const time = here.at(-1)?.time ?? "";
-  return told.filter((one) => (isHere(one) ? one.record.offset <= moment.offset : one.time <= time));
+  return records.filter((one) => (isHere(one) ? one.record.offset <= moment.offset : one.time <= time));
 }

@@ -57,13 +57,13 @@ async function printView(
 }
 
 async function printEvents(source: Source, upTo: readonly Position[], leadId: string): Promise<number> {
-  const told = await leadHistory(source, createDecoder(config), upTo, leadId);
-  if (told.length === 0) {
+  const records = await leadHistory(source, createDecoder(config), upTo, leadId);
+  if (records.length === 0) {
     console.error(`the log has no record of lead ${leadId}`);
     return 1;
   }
-  const { outcomes } = foldHistory(leadId, told);
-  const lines = told.map(({ record, time }, index) => ({
+  const { outcomes } = foldHistory(leadId, records);
+  const lines = records.map(({ record, time }, index) => ({
     record,
     time,
     ...(outcomes[index] as RecordOutcome),

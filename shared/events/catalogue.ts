@@ -15,7 +15,21 @@ export const TOPICS = {
   webhook: "omni.webhook",
 } as const;
 
+/**
+ * The table of events: each topic's, by name, with the Schema of its data. The envelope's Schemas, the published JSON
+ * Schemas and who owns which event follow from it; what an event does to the state is projector/fold/fold.ts's table.
+ */
+const EVENTS = {
+  [TOPICS.lead]: leadEvents,
+  [TOPICS.checklist]: checklistEvents,
+  [TOPICS.document]: documentEvents,
+  [TOPICS.actionLog]: actionLogEvents,
+} as const;
+
 const data = { ...leadEvents, ...checklistEvents, ...documentEvents, ...actionLogEvents };
+
+/** The topics that own events of the catalogue. */
+export type EventTopic = keyof typeof EVENTS;
 
 export type EventType = keyof typeof data;
 
@@ -44,14 +58,11 @@ export const eventSchemas = Object.fromEntries(EVENT_TYPES.map((type) => [type, 
   [T in EventType]: ReturnType<typeof eventSchema<T>>;
 };
 
-const topicsByType: ReadonlyMap<string, string> = new Map(
-  [
-    { topic: TOPICS.lead, events: leadEvents },
-    { topic: TOPICS.checklist, events: checklistEvents },
-    { topic: TOPICS.document, events: documentEvents },
-    { topic: TOPICS.actionLog, events: actionLogEvents },
-  ].flatMap(({ topic, events }) => Object.keys(events).map((type) => [type, topic])),
+const topicsByType: ReadonlyMap<string, EventTopic> = new Map(
+  (Object.entries(EVENTS) as [EventTopic, object][]).flatMap(([topic, events]) =>
+    Object.keys(events).map((type) => [type, topic] as const),
+  ),
 );
 
 /** The topic that owns events of this type; undefined for a type that is not in the catalogue. */
-export const topicOf = (type: string): string | undefined => topicsByType.get(type);
+export const topicOf = (type: string): EventTopic | undefined => topicsByType.get(type);

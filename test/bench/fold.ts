@@ -1,5 +1,5 @@
 // `npm run bench:fold`: how fast a history is folded, next to only reading and parsing the same files; and what one
-// event costs in a lead with 10,000 action logs, next to one with 100 (design.md section 5, cost rule).
+// event costs in a lead with 10,000 action logs, next to one with 100 (rule: cost).
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

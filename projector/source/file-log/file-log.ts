@@ -47,7 +47,12 @@ export function createFileLog(folder: string, { log }: FileLogOptions = {}): Sou
     requireFiles(folder, positions);
     try {
       for (let more = false; !signal.aborted; ) {
-        openNewFiles(look, positions, open);
+        const begun = openNewFiles(look, positions, open);
+        // A partition that is there is begun, be it empty: so that one that comes later is seen to be new.
+        if (begun.length > 0) {
+          await sink.handle({ records: [], positions: begun, more: true });
+          more = true;
+        }
         isRead = true;
         // A batch that promised more is always followed by one, be it empty: what it left uncommitted waits for it.
         const batch: Batch | undefined = readBatch(open) ?? (more ? NOTHING_MORE : undefined);
@@ -102,12 +107,15 @@ function openNewFiles(
   look: FolderLook,
   positions: readonly Position[],
   files: Map<string, PartitionFile>,
-): void {
+): Position[] {
+  const begun: Position[] = [];
   for (const { path, topic, partition } of look()) {
     if (files.has(path)) continue;
     const stored = positions.find((position) => position.topic === topic && position.partition === partition);
     files.set(path, openPartitionFile({ path, topic, partition }, stored));
+    if (!stored) begun.push({ topic, partition, nextOffset: 0, last: null, cursor: null });
   }
+  return begun;
 }
 
 const yieldToEvents = () => new Promise<void>((resolve) => setImmediate(resolve));

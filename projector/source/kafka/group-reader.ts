@@ -3,9 +3,9 @@ import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
 import { type Position, partitionName, recordHash, type Sink, SourceError } from "../source.ts";
 import { isKafkaTrouble } from "./client.ts";
-import { createHeldBeyond } from "./held-beyond.ts";
 import { heldOffsets, recreated, requireHeld } from "./history-check.ts";
 import { positionBehind, recordOfMessage } from "./kafka-record.ts";
+import { createUnreadRecords } from "./unread-records.ts";
 
 /** Records that are folded between two heartbeats. */
 const SLICE = 5_000;
@@ -41,10 +41,10 @@ export function createGroupReader({
   fail,
 }: ReaderParts) {
   const topicOf = new Map([...config.topics].map(([topic, name]) => [name, topic]));
-  const beyond = createHeldBeyond();
+  const unread = createUnreadRecords();
   let assignment: Assignment = {};
   let checked: Promise<void> = Promise.resolve();
-  let turn: Promise<void> = Promise.resolve();
+  let queue: Promise<void> = Promise.resolve();
   let failed = false;
   let joined = false;
   let noted = 0;
@@ -71,7 +71,7 @@ export function createGroupReader({
       const held = await heldOffsets(admin, name);
       for (const partition of partitions) {
         requireHeld(positionOf(topic, partition), held.get(partition));
-        beyond.told({ topic, partition }, held.get(partition)?.high ?? 0);
+        unread.told({ topic, partition }, held.get(partition)?.high ?? 0);
       }
     }
   };
@@ -99,7 +99,7 @@ export function createGroupReader({
 
   /** One at a time: kafkajs can have two handlers alive after a rebalance (its issue 1097). */
   const inTurn = (work: () => Promise<void>): Promise<void> => {
-    const result = turn.then(async () => {
+    const result = queue.then(async () => {
       if (failed) return;
       try {
         await work();
@@ -109,7 +109,7 @@ export function createGroupReader({
         fail(error);
       }
     });
-    turn = result.catch(() => undefined);
+    queue = result.catch(() => undefined);
     return result;
   };
 
@@ -136,7 +136,7 @@ export function createGroupReader({
     requireSameTopic(position, batch);
     clearTimeout(idle);
     const fresh = batch.messages.filter(({ offset }) => Number(offset) >= position.nextOffset);
-    beyond.moved(position, Number(batch.highWatermark));
+    unread.moved(position, Number(batch.highWatermark));
     let more = false;
     for (let from = 0; from < fresh.length; from += SLICE) {
       const records = fresh
@@ -148,7 +148,7 @@ export function createGroupReader({
       const behindLast = positionBehind(last, clusterId);
       // Control records at the batch's end are behind us too.
       const reached = isLast ? { ...behindLast, nextOffset: Number(batch.lastOffset()) + 1 } : behindLast;
-      more = beyond.records(sink.positions()) - records.length >= WORTH_WAITING;
+      more = unread.records(sink.positions()) - records.length >= WORTH_WAITING;
       await heartbeat();
       await sink.handle({ records, positions: [reached], more, keepAlive: heartbeat });
     }
@@ -161,7 +161,7 @@ export function createGroupReader({
     assigned(given: Assignment): void {
       assignment = given;
       joined = true;
-      beyond.clear();
+      unread.clear();
       try {
         seekAll();
         checked = check();
@@ -195,10 +195,10 @@ export function createGroupReader({
     async stop(): Promise<void> {
       failed = true;
       clearTimeout(idle);
-      await turn;
+      await queue;
     },
     noteInGroup,
-    ends: beyond.ends,
+    ends: unread.ends,
     /** How many partitions are assigned to this member; undefined before it has joined the group. */
     assignedPartitions: (): number | undefined =>
       joined ? Object.values(assignment).reduce((sum, partitions) => sum + partitions.length, 0) : undefined,
@@ -208,7 +208,7 @@ export function createGroupReader({
         .positions()
         .some(
           (position) =>
-            position.nextOffset < (ends.get(partitionName(position)) ?? 0) && beyond.moves(position),
+            position.nextOffset < (ends.get(partitionName(position)) ?? 0) && unread.moves(position),
         ),
   };
 }

@@ -3,7 +3,7 @@ import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import { type Position, SourceError } from "../source.ts";
 
 /** The offsets that a partition holds: from `low` up to, not including, `high`. */
-export interface Held {
+export interface OffsetRange {
   readonly low: number;
   readonly high: number;
 }
@@ -57,7 +57,7 @@ export function firstPositions(counts: ReadonlyMap<string, number>, stored: read
 }
 
 /** What the broker holds of a topic's partitions, by partition. */
-export async function heldOffsets(admin: Admin, name: string): Promise<ReadonlyMap<number, Held>> {
+export async function heldOffsets(admin: Admin, name: string): Promise<ReadonlyMap<number, OffsetRange>> {
   const offsets = await admin.fetchTopicOffsets(name);
   return new Map(
     offsets.map(({ partition, low, high }) => [partition, { low: Number(low), high: Number(high) }]),
@@ -68,7 +68,7 @@ export async function heldOffsets(admin: Admin, name: string): Promise<ReadonlyM
  * Holds a position to what the broker has.
  * @throws SourceError where records were deleted before they were folded, or the topic is another one
  */
-export function requireHeld({ topic, partition, nextOffset }: Position, held: Held | undefined): void {
+export function requireHeld({ topic, partition, nextOffset }: Position, held: OffsetRange | undefined): void {
   if (held === undefined) throw recreated(topic, `it has no partition ${partition}`);
   if (nextOffset < held.low) {
     throw new SourceError(

@@ -5,7 +5,7 @@ const NONE =
   "No Kafka for the tests: set KAFKA_BROKERS, or start a Docker engine, or install Java 17 and Maven " +
   "(apt-get install openjdk-17-jre-headless maven).";
 
-/** How a broker can be had here, best first (design.md section 11); undefined = not at all. */
+/** How a broker can be had here, best first; undefined = not at all. */
 export async function findBroker(): Promise<"given" | "container" | "host" | undefined> {
   if (process.env["KAFKA_BROKERS"]) return "given";
   if (await canRunInContainer()) return "container";

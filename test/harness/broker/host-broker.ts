@@ -41,7 +41,7 @@ export interface HostBrokerOptions {
   readonly port?: number;
 }
 
-/** Starts Apache Kafka in KRaft mode on this machine (design.md section 11). */
+/** Starts Apache Kafka in KRaft mode on this machine. */
 export async function startHostBroker(options: HostBrokerOptions = {}): Promise<Broker> {
   const { users, port: wanted } = options;
   const libs = resolveJars();

@@ -1,4 +1,4 @@
-// Rules of design.md section 6 that random histories meet too rarely.
+// Rules of the view that random histories meet too rarely.
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createSpeaker } from "../../harness/events.ts";
 import { openProjector, viewsOf } from "../../harness/projector.ts";

@@ -1,4 +1,4 @@
-// The platform's public webhook bodies as a history (omni-facts.md): what a workspace has that knows no other topics.
+// The platform's public webhook bodies as a history: what a workspace has that knows no other topics.
 
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";

@@ -1,4 +1,4 @@
-// The projector on a real broker (design.md section 4).
+// The projector on a real broker.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

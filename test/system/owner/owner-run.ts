@@ -45,6 +45,7 @@ export interface OwnerResult {
 const MAIN = fileURLToPath(new URL("../../../projector/main.ts", import.meta.url));
 const LEADS = 40;
 const ROUND_DEADLINE_MS = 40_000;
+const WARM_MS = 3_000;
 const silent = createLog("projector", "silent");
 
 /**
@@ -122,6 +123,7 @@ function createWorld(config: Config, seed: number) {
   const random = createRandom(seed);
   const { databaseDir, eventLogDir } = config;
   const projectors: (ChildProcess | undefined)[] = [undefined, undefined];
+  const startedAt = [0, 0];
   const erased = new Set<number>();
   const readiness = createReadiness(databaseDir);
   let events = 0;
@@ -160,6 +162,7 @@ function createWorld(config: Config, seed: number) {
   };
 
   const start = (index: number) => {
+    startedAt[index] = Date.now();
     projectors[index] = spawn(process.execPath, ["--no-warnings", MAIN], {
       env: process.env,
       stdio: ["ignore", "inherit", "inherit"],
@@ -173,11 +176,9 @@ function createWorld(config: Config, seed: number) {
     const before = ownerOf(databaseDir);
     child.kill("SIGKILL");
     await once(child, "exit");
-    if (
-      before?.pid !== child.pid ||
-      !projectors.some((other) => other !== undefined && other.exitCode === null)
-    )
-      return;
+    // One that was itself started a moment ago is no warm standby yet.
+    const isWarm = projectors[1 - index] && killedAt - (startedAt[1 - index] ?? 0) > WARM_MS;
+    if (before?.pid !== child.pid || !isWarm) return;
     for (const deadline = Date.now() + 10_000; Date.now() < deadline; await delay(5)) {
       const now = ownerOf(databaseDir);
       if (!now || now.pid === child.pid) continue;
@@ -260,7 +261,8 @@ function createWorld(config: Config, seed: number) {
       const drawn = Array.from({ length: random.integer(1, 3) }, () =>
         (actions[random.integer(0, actions.length - 1)] as () => Action)(),
       );
-      return [...drawn, { name: "events", work: async () => (await delay(random.integer(0, 300)), speak()) }];
+      const later = random.integer(0, 300);
+      return [...drawn, { name: "events", work: () => delay(later).then(speak) }];
     },
     reason: () => readiness.reason() ?? "ready",
     takeoverMs: () => longestTakeover,

@@ -1,4 +1,4 @@
-// The dead-letter commands, as an operator runs them beside a running projector (design.md section 4).
+// The dead-letter commands, as an operator runs them beside a running projector.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// A lead that is erased is gone from every file, and no person's data is ever in a log (design.md sections 3 and 7).
+// A lead that is erased is gone from every file, and no person's data is ever in a log.
 import { spawnSync } from "node:child_process";
 import {
   appendFileSync,

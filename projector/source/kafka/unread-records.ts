@@ -13,7 +13,7 @@ interface Seen extends End {
 type Partition = Pick<Position, "topic" | "partition">;
 
 /** Keeps count of what the log still holds beyond the positions, as far as the broker has told. */
-export function createHeldBeyond() {
+export function createUnreadRecords() {
   const seen = new Map<string, Seen>();
   return {
     /** Forgets the partitions of an earlier assignment. */
@@ -37,8 +37,8 @@ export function createHeldBeyond() {
     records(positions: readonly Position[]): number {
       const since = performance.now() - MOVING_MS;
       return positions.reduce((sum, position) => {
-        const held = seen.get(partitionName(position));
-        return held && held.movedAt > since ? sum + Math.max(0, held.end - position.nextOffset) : sum;
+        const known = seen.get(partitionName(position));
+        return known && known.movedAt > since ? sum + Math.max(0, known.end - position.nextOffset) : sum;
       }, 0);
     },
   };

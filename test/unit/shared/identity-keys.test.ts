@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { emailKey, phoneKey } from "../../../../projector/fold/identity-keys.ts";
+import { emailKey, phoneKey } from "../../../shared/identity-keys.ts";
 
 test.each([
   [
