@@ -1,5 +1,5 @@
 import { isObject, plain } from "../../shared/events/exact-json.ts";
-import { headerText, isGiven } from "../source/headers.ts";
+import { givenName, headerText } from "../source/headers.ts";
 import { type Headers, NO_TIMESTAMP, type SourceRecord } from "../source/source.ts";
 import { DecodeError } from "./decode-error.ts";
 import { type CheckedJson, parseBytes } from "./json.ts";
@@ -14,6 +14,7 @@ export interface Envelope extends CheckedJson {
 
 /** One of them is enough to tell that the record wants to be a CloudEvent, and is no tombstone. */
 const ATTRIBUTES = ["ce_type", "ce_specversion", "ce_id"] as const;
+const CONTENT_TYPE = "content-type";
 const STRUCTURED = "application/cloudevents";
 const BATCH = "application/cloudevents-batch";
 const JSON_TYPE = /^(?:application\/json|text\/json|[^/;\s]+\/[^/;\s]+\+json)\s*(?:;|$)/i;
@@ -23,7 +24,7 @@ const JSON_TYPE = /^(?:application\/json|text\/json|[^/;\s]+\/[^/;\s]+\+json)\s*
  * @throws DecodeError unsupported_content for batches, and for formats other than JSON
  */
 export function cloudEventMode(headers: Headers): CloudEventMode | undefined {
-  const type = contentType(headers)?.trim().toLowerCase();
+  const type = headerText(headers, CONTENT_TYPE)?.trim().toLowerCase();
   if (type?.startsWith(STRUCTURED)) {
     if (type.startsWith(BATCH)) {
       throw new DecodeError(
@@ -34,7 +35,7 @@ export function cloudEventMode(headers: Headers): CloudEventMode | undefined {
     if (JSON_TYPE.test(type)) return "structured";
     throw new DecodeError("unsupported_content", "the CloudEvent is not in the JSON format; send it as that");
   }
-  return ATTRIBUTES.some((name) => isGiven(headers, name)) ? "binary" : undefined;
+  return ATTRIBUTES.some((name) => givenName(headers, name) !== undefined) ? "binary" : undefined;
 }
 
 /**
@@ -65,7 +66,7 @@ export function structuredEnvelope(record: SourceRecord, { value, exact }: Check
 
 /** @throws DecodeError unsupported_content where a binary-mode record's value is not JSON by its own word */
 export function requireJsonData(headers: Headers): void {
-  requireJson(contentType(headers) ?? headerText(headers, "ce_datacontenttype"));
+  requireJson(headerText(headers, CONTENT_TYPE) ?? headerText(headers, "ce_datacontenttype"));
 }
 
 function requireJson(type: unknown): void {
@@ -123,12 +124,4 @@ function versionOf(version: unknown): { readonly schemaVersion?: unknown } {
   return {
     schemaVersion: typeof version === "string" && /^\d{1,9}$/.test(version) ? Number(version) : version,
   };
-}
-
-/** Some producers write the header's name as HTTP does. */
-function contentType(headers: Headers): string | undefined {
-  for (const name in headers) {
-    if (name.length === 12 && name.toLowerCase() === "content-type") return headerText(headers, name);
-  }
-  return undefined;
 }

@@ -1,9 +1,10 @@
+import { plain } from "../../shared/events/exact-json.ts";
 import { emailKey, phoneKey } from "../../shared/identity-keys.ts";
 import type { LeadPart } from "./lead-part.ts";
 
 /** What other leads see of a lead, and what it is matched by (rule: matching leads). */
 export interface Identity {
-  /** What the platform's customer calls the lead; null where it was not given. */
+  /** What the platform's customer calls the lead; null where it was not given, or can't be looked up. */
   readonly externalLeadId: string | null;
   /** Null where the lead has no e-mail address. */
   readonly emailKey: string | null;
@@ -24,13 +25,19 @@ export function identityOf({ leadId, createdBy, record }: LeadPart): Identity | 
   const card = { id: leadId, firstName, lastName, businessName, email, phoneNumber, createdAt };
   const { externalLeadId = null } = record;
   return {
-    externalLeadId: externalLeadId as string | null,
+    externalLeadId: findable(externalLeadId),
     emailKey: emailKey(email),
     phoneKey: phoneKey(phoneNumber),
     createdAt: createdAt as string | null,
     matchable: (record.deletedAt ?? null) === null && record.isTest !== true,
     card: JSON.stringify(card).slice(0, -1),
   };
+}
+
+/** A text as the database can look it up: it has UTF-8, or is none. */
+function findable(value: unknown): string | null {
+  const text = plain(value);
+  return typeof text === "string" && text.isWellFormed() ? text : null;
 }
 
 export const sameIdentity = (a: Identity | null, b: Identity | null): boolean =>

@@ -9,6 +9,7 @@ import { viewWithoutUrls } from "../../shared/view/change.ts";
 import { ask } from "../owner/ask.ts";
 import { recentRequests } from "../owner/recent-requests.ts";
 import { listGenerations } from "../rebuild/generations.ts";
+import { noRecordOf } from "../rebuild/lead-history.ts";
 import { type RecordPosition, recordPosition, recordPositionName } from "../source/source.ts";
 import type { StoredDeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
@@ -108,7 +109,7 @@ export function opsRoutes(server: FastifyInstance, { monitor, config, key }: Ops
 
   server.get<ById>("/ops/api/leads/:id/events", async ({ params }) => {
     const { ok, output } = await runCli("rebuild/view-cli.ts", [`--lead=${params.id}`, "--events"]);
-    if (!ok) throw new ProblemError(503, output);
+    if (!ok) throw new ProblemError(output === noRecordOf(params.id) ? 404 : 503, output);
     return output === "" ? [] : output.split("\n").map(parseExactly);
   });
 }

@@ -67,7 +67,7 @@ async function build(task: BuildTask): Promise<Built> {
   if (task.anew) {
     const erased =
       task.serving === undefined ? [] : erasedIn(generationFile(config.databaseDir, task.serving));
-    store = await buildGeneration({ ...task, erased, source: source(), decode, onProgress, signal });
+    store = await buildGeneration({ ...task, erased, source: source(), log, decode, onProgress, signal });
   } else {
     store = openStore(task.file);
     onProgress("catch up", 0, 0);

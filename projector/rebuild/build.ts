@@ -1,3 +1,4 @@
+import type { Logger } from "../../shared/log.ts";
 import type { Decode } from "../decode/decode.ts";
 import { assembleStored } from "../projection/commit.ts";
 import { markFoldRules } from "../projection/fold-version.ts";
@@ -17,6 +18,8 @@ export interface Building {
   /** An archive's folder to begin with; undefined = the log alone. */
   readonly archive: string | undefined;
   readonly source: Source;
+  /** Told of what the archive has that is not read. */
+  readonly log: Pick<Logger, "warn">;
   readonly decode: Decode;
   /** Records at these positions and above are left out; undefined = all that the log holds is folded. */
   readonly limit: readonly Position[] | undefined;
@@ -54,7 +57,7 @@ export async function buildGeneration(building: Building): Promise<Store> {
 }
 
 async function loadState(store: Store, building: Building): Promise<void> {
-  const { archive, source, decode, limit, expected, onProgress, signal } = building;
+  const { archive, source, log, decode, limit, expected, onProgress, signal } = building;
   const projection = createProjection(store, decode, { assemble: false });
   let folded = 0;
   const handle = async (batch: Batch) => {
@@ -68,7 +71,7 @@ async function loadState(store: Store, building: Building): Promise<void> {
   };
   const sink = { positions: projection.positions, handle };
   onProgress("fold", 0, expected);
-  if (archive !== undefined) await createFileLog(archive).readToEnd(sink, signal);
+  if (archive !== undefined) await createFileLog(archive, { log }).readToEnd(sink, signal);
   await source.readToEnd(sink, signal);
   signal.throwIfAborted();
   projection.commit();

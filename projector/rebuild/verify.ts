@@ -1,4 +1,5 @@
 import type { Config } from "../../shared/config.ts";
+import { createLog } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
 import type { Source } from "../source/source.ts";
 import { openStoreToRead } from "../store/store.ts";
@@ -39,6 +40,7 @@ export async function verify(
       file,
       archive,
       source,
+      log: createLog("projector", "warn"),
       decode,
       limit,
       erased: [],

@@ -3,13 +3,23 @@ import type { Headers, HeaderValue } from "./source.ts";
 type One = string | Buffer | null;
 type JsonHeader = string | null | { readonly base64: string };
 
-/** True where the record has such a header, be it without a value. */
-export const isGiven = (headers: Headers, name: string): boolean => Object.hasOwn(headers, name);
+/**
+ * The header's name as the record has it, be it without a value: some producers write names as HTTP does.
+ * @param name in lower case
+ */
+export function givenName(headers: Headers, name: string): string | undefined {
+  if (Object.hasOwn(headers, name)) return name;
+  for (const given in headers) {
+    if (given.length === name.length && given.toLowerCase() === name) return given;
+  }
+  return undefined;
+}
 
 /** A header's text; its last value where it is given several times. Undefined where it has none. */
 export function headerText(headers: Headers, name: string): string | undefined {
-  if (!isGiven(headers, name)) return undefined;
-  const value = headers[name] as HeaderValue;
+  const given = givenName(headers, name);
+  if (given === undefined) return undefined;
+  const value = headers[given] as HeaderValue;
   return ((Array.isArray(value) ? value.at(-1) : value) as One | undefined)?.toString();
 }
 

@@ -15,7 +15,7 @@ type Fields = Record<string, unknown>;
 
 const TOPIC_NAMES = [...Object.values(TOPICS), "omni.unknown"];
 const WEBHOOKS = fileURLToPath(new URL("../fixtures/webhooks/omni.webhook/0.ndjson", import.meta.url));
-/** Records after which the leads are others: erased ones take nothing more. */
+/** Records after which leads and workspaces are others: erased leads take nothing more, and matches would add up. */
 const EPOCH = 5_000;
 
 /** Records of some leads that are right, of every topic. */
@@ -64,12 +64,18 @@ export function fuzzedRecord(random: Random, seed: Seed, offset: number): Source
     : sent;
 }
 
-/** The same with another id and another lead, but for a few that are sent again as they were. */
+/** The same with another id, of another lead and workspace, but for a few that are sent again as they were. */
 function renewed(random: Random, seed: Seed, offset: number): Seed {
   if (seed.value === null || seed.key === null) return seed;
   const lead = seed.key.toString();
-  const other = `${lead}-${Math.floor(offset / EPOCH)}`;
-  const text = seed.value.toString("utf8").replaceAll(lead, other);
+  const epoch = Math.floor(offset / EPOCH);
+  const other = `${lead}-${epoch}`;
+  const text = seed.value
+    .toString("utf8")
+    .replaceAll(lead, other)
+    .replace(/"workspaceId":"([^"]*)"/, `"workspaceId":"$1-${epoch}"`)
+    // Most webhook bodies that leave it to the settings.
+    .replace(/^\{(?!.*"workspaceId")/s, random.chance(0.8) ? `{"workspaceId":"ws-${epoch}",` : "{");
   const id = random.chance(0.9) ? text.replace(/^\{"id":"[^"]*"/, `{"id":"f-${offset}"`) : text;
   return { ...seed, key: Buffer.from(other), value: Buffer.from(id) };
 }
@@ -96,8 +102,20 @@ function fuzzedValue(random: Random, value: Buffer | null): Buffer | null {
   if (way < 0.4) return mutateBytes(value, random);
   let json: unknown = JSON.parse(value.toString("utf8"));
   for (let times = random.integer(1, 3); times > 0; times--) json = mutateJson(json, random);
-  return Buffer.from(JSON.stringify(json) ?? "null");
+  return Buffer.from(respelled(random, JSON.stringify(json) ?? "null"));
 }
+
+/** Nasty values as JavaScript does not write them. */
+const SPELLINGS: readonly (readonly [own: string, other: string])[] = [
+  ["\\ud800", "\\uD800"],
+  ["9007199254740992", "9007199254740993"],
+  ["1e+308", "1e400"],
+  [":0,", ":-0.0,"],
+  [":-1", ":-1.0"],
+];
+
+const respelled = (random: Random, json: string): string =>
+  SPELLINGS.reduce((text, [own, other]) => (random.chance(0.5) ? text.replaceAll(own, other) : text), json);
 
 /** The same event as a CloudEvent, in one of the modes, or nearly. */
 function asCloudEvent(random: Random, record: SourceRecord): SourceRecord {

@@ -48,6 +48,34 @@ const normalized = ({ leadId, event }: HistoryEntry) => ({
         ) as Record<string, unknown>),
 });
 
+test("an id that comes again is passed over as long as its topic remembers it, however the events are cut into batches", () => {
+  const said = fc.array(fc.nat(150), { minLength: 200, maxLength: 500 });
+  fc.assert(
+    fc.property(said, fc.integer({ min: 1, max: 200 }), (ids, size) => {
+      const entries = ids.map((id, index): HistoryEntry => {
+        const data = { firstName: `${index}` };
+        const event = { id: `e-${id}`, event: index === 0 ? "lead.created" : "lead.updated", data };
+        const occurredAt = "2026-03-01T00:00:00.000Z";
+        return {
+          topic: "omni.lead",
+          leadId: "lead-a",
+          event: { ...event, occurredAt, workspaceId: "ws-1", leadId: "lead-a" },
+        };
+      });
+      const projector = openProjector();
+      const records = recordsOf(entries);
+      try {
+        for (let from = 0; from < records.length; from += size)
+          projector.foldBatch(records.slice(from, from + size));
+        expect(viewsOf(projector.store)["lead-a"]?.body).toBe(oracleViews(entries)["lead-a"]);
+      } finally {
+        projector.close();
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
+
 test("every URL slot stands between the quotes of an empty signedUrl, in ascending order", () => {
   fc.assert(
     fc.property(history, (entries) => {

@@ -157,12 +157,19 @@ test("only a null value without any attribute erases", () => {
     binary({ ce_id: "2", ce_type: "lead.deleted" }, '{"deletedAt":"2026-03-01T00:00:00Z"}'),
     binary({ ce_id: "3", ce_type: "lead.restored" }, null),
     speaker.record("omni.lead", { headers: { ce_id: "4" } }),
+    speaker.record("omni.lead", { headers: { CE_Type: "lead.restored" } }),
     speaker.record("omni.lead", { headers: { ce_type: null } }),
     speaker.record("omni.lead", { headers: { "content-type": "application/cloudevents+json" } }),
     speaker.record("omni.webhook", { headers: HEADERS }),
   ]);
   expect(view().lead.deletedAt).toBeNull();
-  expect(codes().sort()).toEqual(["invalid_event", "invalid_event", "invalid_event", "wrong_topic"]);
+  expect(codes().sort()).toEqual([
+    "invalid_event",
+    "invalid_event",
+    "invalid_event",
+    "invalid_event",
+    "wrong_topic",
+  ]);
   projector.foldBatch([speaker.record("omni.lead", { headers: { traceparent: "x" } })]);
   expect(view()).toBeNull();
 });
@@ -187,4 +194,13 @@ test.each([
 ])("a CloudEvent with %s is a dead letter", (_what, code, record) => {
   projector.foldBatch([record()]);
   expect(codes()).toEqual([code]);
+});
+
+test("an erase forgets a dead letter that named its lead by the subject alone", () => {
+  projector.foldBatch([
+    binary({ ce_subject: "lead-1", ce_type: "lead.exploded" }, "{}", { key: null }),
+    binary({}),
+    speaker.record("omni.lead", {}),
+  ]);
+  expect(codes()).toEqual([]);
 });

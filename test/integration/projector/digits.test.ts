@@ -32,7 +32,7 @@ const NASTY =
 const EVENTS: readonly [event: string, data: string][] = [
   [
     "lead.created",
-    `{"firstName":"Ann \\ud83d","lastName":"\\uD83Dx","email":"a@example.com","custom":${NASTY}}`,
+    `{"firstName":"Ann \\ud83d","lastName":"\\uD83Dx","email":"\\uD83D@example.com","phoneNumber":"\\uD83D1","externalLeadId":"ext-\\uD83D","custom":${NASTY}}`,
   ],
   [
     "checklist.assigned",
@@ -77,6 +77,7 @@ const fromLine = ({ topic, partition, offset, value }: SourceRecord): SourceReco
 const EXPECTED: readonly string[] = [
   `"firstName":"Ann \\ud83d"`,
   `"lastName":"\\uD83Dx"`,
+  `"externalLeadId":"ext-\\uD83D"`,
   `"conditions":${NASTY},"items":[{"id":"i","value":1e400,"itemOverride":${NASTY},"checklistItem":{"id":"ci","conditions":${NASTY},"validationRules":${NASTY},"max":1.10,"min":0.10},"alternateValues":[1.0,${NASTY}],"note":2.0}`,
   `"value":{"amount":10.00}`,
   `"extra":7.0,"weight":3.0`,

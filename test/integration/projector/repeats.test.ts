@@ -118,3 +118,19 @@ test("repeats are counted as such", () => {
     { type: "lead.created", outcome: "repeated", events: 1 },
   ]);
 });
+
+test("webhook bodies have no ids of their own: each of them counts", () => {
+  const body = (firstName: string) =>
+    speaker.record("omni.webhook", {
+      value: Buffer.from(
+        JSON.stringify({
+          event: "lead.updated",
+          workspaceId: "ws-1",
+          occurredAt: "2026-03-01T00:00:00Z",
+          data: { leadId: "lead-1", externalId: null, firstName },
+        }),
+      ),
+    });
+  fold(speaker.say({ event: "lead.created" }), body("Ann"), body("Anna"), body("Ann"));
+  expect(view().lead.firstName).toBe("Ann");
+});
