@@ -1,9 +1,11 @@
 // The operator's page in a real browser, over a real projector.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createRequests } from "../../../projector/owner/requests.ts";
+import { openControl } from "../../../shared/control.ts";
 import { openEventLog } from "../../harness/event-log.ts";
 import { startProgram } from "../../harness/process.ts";
 import { until } from "../../harness/wait.ts";
@@ -75,26 +77,25 @@ describe.skipIf(!existsSync(CHROMIUM))("the operator's page", () => {
   });
 
   test("a retry says what came of it", async () => {
-    await page.getByRole("button", { name: "Retry dead letter 1" }).click();
+    await page.getByRole("button", { name: "Retry dead letter omni.document/0/0" }).click();
     await until("the answer", async () =>
-      /^Dead letter 1: it still is no event \(unknown_event/.test(await text("retry-state")),
+      /^Dead letter omni\.document\/0\/0: it still is no event \(unknown_event/.test(
+        await text("retry-state"),
+      ),
     );
   });
 
   test("a new generation and a running rebuild are shown", async () => {
-    writeFileSync(
-      join(folder, "rebuild.progress"),
-      JSON.stringify({
-        phase: "fold",
-        done: 250_000,
-        total: 1_000_000,
-        startedAt: Date.now() - 5_000,
-        pid: process.pid,
-      }),
-    );
+    // A request that is under way, as the owner notes one: a real one would be over before the page looked.
+    const control = openControl(folder);
+    const requests = createRequests(control);
+    const id = requests.add("rebuild", {}, "a test");
+    control.prepare("UPDATE request SET state = 'running' WHERE id = ?").run(id);
+    requests.progress(id, { phase: "fold", done: 250_000, total: 1_000_000 });
     await page.locator("#rebuild").waitFor();
     expect(await text("rebuild-text")).toMatch(/^fold: 250,000 of 1,000,000 \(25\.0 %\)/);
-    rmSync(join(folder, "rebuild.progress"));
+    requests.done(id, null);
+    control.close();
     await page.locator("#rebuild").waitFor({ state: "hidden" });
     expect(await cell("generations", 0, 1).innerText()).toBe("serves");
   });
