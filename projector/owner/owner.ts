@@ -14,6 +14,7 @@ import type { BesideFold } from "../rebuild/refold.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import { type Position, partitionName, SourceError } from "../source/source.ts";
 import { requireSchema, SchemaError } from "../store/migrate.ts";
+import { createPositions } from "../store/positions.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { createRequests, type Requests } from "./requests.ts";
 
@@ -135,11 +136,7 @@ function readPositions(file: string): readonly Position[] {
   const db = openReader(file);
   try {
     requireSchema(db);
-    return db
-      .prepare<[], Position>(
-        'SELECT topic, "partition", next_offset AS nextOffset, NULL AS last, NULL AS cursor FROM position',
-      )
-      .all();
+    return createPositions(db).all();
   } catch (error) {
     if (error instanceof SchemaError || isDamage(error)) return [];
     throw error;

@@ -147,7 +147,7 @@ test("a discarded letter stays discarded through rebuilds; a letter is named by 
   const { stdout } = at.run("dead-letters", "list");
   expect(stdout).not.toContain("omni.lead/0/0 ");
   expect(stdout).toMatch(/^omni\.lead\/0\/1 {2}.*\n1 of 1 dead letters/);
-  expect(at.run("dead-letters", "show", "omni.lead/0/1").stdout).toContain('{\\"nor\\":\\"this\\"}');
+  expect(at.run("dead-letters", "show", "omni.lead/0/1").stdout).toMatch(/nor.*this/);
   expect(at.run("dead-letters", "retry", "omni.lead/0/0").stderr).toContain(
     "there is no dead letter omni.lead/0/0",
   );
@@ -246,6 +246,7 @@ test("a generation of an older program's schema beside the serving one stops not
   expect(at.serving()).toBe(2);
   // Nothing can be taken out of it by this program: what was erased goes with all of it.
   at.erase("gdpr");
+  await at.shown("gdpr", undefined);
   await noDuties();
   expect(existsSync(at.file(1))).toBe(false);
   await projector.said(/was removed/);
