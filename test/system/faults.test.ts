@@ -49,6 +49,7 @@ function nameInView(): string | undefined {
 test("a database that another process has locked is waited for: said, not ready, and nothing lost", async () => {
   projector = startProgram("projector/main.ts", { EVENT_LOG_DIR: folder, DATABASE_DIR: folder });
   const address = await projector.opsAddress();
+  await projector.said("projector started");
   log.say({ event: "lead.created", data: { firstName: "Before" } });
   await until("the view", () => nameInView() === "Before");
   const other = openWriter(viewFile({ databaseDir: folder }));

@@ -30,9 +30,11 @@ afterEach(async () => {
 
 test("an endpoint that is gone is shown as disabled, and can be tested, enabled, given a new secret and removed", async () => {
   const address = await projector.opsAddress();
-  // biome-ignore lint/suspicious/noExplicitAny: each route answers with JSON of its own.
-  const call = async (path: string, method = "GET"): Promise<any> =>
-    (await fetch(`${address}/ops/api/${path}`, { method, headers: { "x-ops-key": KEY } })).json();
+  const call = async (path: string, method = "GET") =>
+    (await fetch(`${address}/ops/api/${path}`, { method, headers: { "x-ops-key": KEY } })).json() as Promise<
+      // biome-ignore lint/suspicious/noExplicitAny: each answer has a shape of its own.
+      any
+    >;
   const config = readConfig(env);
   const log = openEventLog(folder);
   log.say({ event: "lead.created" });
