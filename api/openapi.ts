@@ -50,7 +50,12 @@ export function openApiDocument(): Record<string, unknown> {
           summary: "Stream a lead's changes",
           description: STREAM_DESCRIPTION,
           security: KEY,
-          parameters: [parameter("leadId"), parameter("lastEventId"), parameter("requestId")],
+          parameters: [
+            parameter("leadId"),
+            parameter("lastEventId"),
+            parameter("from"),
+            parameter("requestId"),
+          ],
           responses: { 200: STREAM, ...problems(400, 401, 404, 429, 503) },
         },
       },
@@ -63,6 +68,7 @@ export function openApiDocument(): Record<string, unknown> {
           security: KEY,
           parameters: [
             parameter("lastEventId"),
+            parameter("from"),
             { name: "status", in: "query", schema: { enum: Status.literals } },
             {
               name: "changed",
@@ -129,7 +135,9 @@ answered like one that does not exist.
 
 const STREAM_DESCRIPTION =
   "Server-Sent Events: `lead_view.changed` with the lead's view, presigned URLs being null, and `lead_view.erased`. The " +
-  "id of an event is the change's number; `Last-Event-ID` resumes behind it.";
+  "id of an event is the change's number; `Last-Event-ID` resumes behind it. `ready` comes first; `reset` says that the id " +
+  "was never given: forget what you keep, all there is follows; `caught_up` that all there was has been told; `ended` that " +
+  "the client is to come again with the last id.";
 
 const KEY = [{ apiKey: [] }];
 const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
@@ -168,6 +176,12 @@ const PARAMETERS = {
     in: "header",
     description: "Comes back with the answer, and stands in our log lines",
     schema: { type: "string" },
+  },
+  from: {
+    name: "from",
+    in: "query",
+    description: "`start`: all views there are come first, and what follows without a gap",
+    schema: { enum: ["start"] },
   },
   lastEventId: {
     name: "Last-Event-ID",

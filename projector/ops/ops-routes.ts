@@ -14,6 +14,7 @@ import { type RecordPosition, recordPosition, recordPositionName } from "../sour
 import type { StoredDeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
 import type { Monitor } from "./monitor.ts";
+import { relayRoutes } from "./relay-routes.ts";
 import { runCli } from "./run-cli.ts";
 
 /** Dead letters on a page. */
@@ -23,6 +24,10 @@ interface OpsParts {
   readonly monitor: Monitor;
   readonly config: Config;
   readonly key: string;
+}
+
+interface ByPosition {
+  Params: { readonly topic: string; readonly partition: string; readonly offset: string };
 }
 
 interface ById {
@@ -85,6 +90,15 @@ export function opsRoutes(server: FastifyInstance, { monitor, config, key }: Ops
       return { ok: false, output: (error as Error).message };
     }
   });
+
+  server.get<ByPosition>("/ops/api/dead-letters/:topic/:partition/:offset", ({ params }) => {
+    const at = positionOf(`${params.topic}/${params.partition}/${params.offset}`);
+    const letter = store().deadLetters.get(at);
+    if (!letter) throw new ProblemError(404, "There is no such dead letter.");
+    return summaryOf(letter);
+  });
+
+  relayRoutes(server, { monitor, config, store });
 
   server.get<ById>("/ops/api/leads/:id", ({ params }) => {
     const view = store().views.get(params.id);

@@ -2,6 +2,7 @@ import { existsSync, renameSync } from "node:fs";
 import { generationFile } from "../../shared/generation.ts";
 import { openWriter } from "../../shared/sqlite.ts";
 import { DecodeError } from "../decode/decode-error.ts";
+import { WEBHOOK_HANDLERS, type WebhookKinds } from "../publish/webhooks/requests.ts";
 import { runBuild } from "../rebuild/build-worker.ts";
 import { buildingFile, nextGeneration, removeDatabase, requireGeneration } from "../rebuild/generations.ts";
 import { addMissedDuties } from "../rebuild/reconcile.ts";
@@ -34,7 +35,7 @@ export interface RebuildArguments {
 }
 
 /** Every kind of request, with what it takes and what comes of it. */
-export interface Kinds {
+export interface Kinds extends WebhookKinds {
   rebuild: { arguments: RebuildArguments; result: { generation: number; serves: boolean } };
   switch: { arguments: { generation: number }; result: { generation: number } };
   remove: { arguments: { generation: number }; result: { generation: number } };
@@ -44,6 +45,7 @@ export interface Kinds {
   };
   retry: { arguments: { letter: string }; result: { folded: number; recovered: number } };
   discard: { arguments: { letter: string }; result: { letter: string } };
+  resend: { arguments: { relay: string; name?: string }; result: { rows: number } };
 }
 
 export type Kind = keyof Kinds;
@@ -54,6 +56,7 @@ type Handlers = {
 
 /** Carries out what is asked of the owner. What each does to the views happens between two commits. */
 export const HANDLERS: Handlers = {
+  ...WEBHOOK_HANDLERS,
   rebuild,
   async switch({ generation }, { owner, onProgress, signal }) {
     const { databaseDir } = owner.config;
@@ -61,7 +64,7 @@ export const HANDLERS: Handlers = {
     if (generation === owner.generation()) throw new RequestError(`generation ${generation} serves already`);
     await owner.withGeneration(generation, async () => {
       const file = generationFile(databaseDir, generation);
-      const task = { file, anew: false, archive: undefined, limit: undefined, expected: 0 };
+      const task = { file, anew: false, archive: undefined, limit: undefined, expected: 0, sameLogAs: [] };
       const serving = owner.positions().length > 0 ? owner.generation() : undefined;
       const { compared } = await runBuild({ ...task, serving }, progressTo(onProgress), signal);
       onProgress({ phase: "switch", done: 0, total: 0 });
@@ -124,6 +127,13 @@ export const HANDLERS: Handlers = {
     if (!found) throw new RequestError(`there is no dead letter ${letter}`);
     return { letter };
   },
+  async resend({ relay, name }, { owner }) {
+    const rows = await owner.betweenCommits(({ setAsides }) =>
+      name === undefined ? setAsides.retryHeld(relay) : Number(setAsides.retry(relay, name)),
+    );
+    if (rows === 0 && name !== undefined) throw new RequestError(`${relay} has not set ${name} aside`);
+    return { rows };
+  },
 };
 
 const history = ({ config, log }: Owner) => openHistorySource(config, log);
@@ -146,14 +156,14 @@ async function rebuild(
   { owner, onProgress, signal }: Carrying,
 ): Promise<Kinds["rebuild"]["result"]> {
   const { databaseDir } = owner.config;
-  if (from !== undefined && !existsSync(from)) throw new RequestError(`${from}: there is no such folder`);
   const file = buildingFile(databaseDir);
   removeDatabase(file);
   try {
     const positions = owner.positions();
     const expected = positions.reduce((sum, { nextOffset }) => sum + nextOffset, 0);
     const serving = positions.length > 0 ? owner.generation() : undefined;
-    const task = { file, anew: true, archive: from, limit: undefined, expected, serving };
+    const sameLogAs = acceptLoss ? [] : positions;
+    const task = { file, anew: true, archive: from, limit: undefined, expected, sameLogAs, serving };
     const { compared } = await runBuild(task, progressTo(onProgress), signal);
     if (switches && !acceptDeadLetters && serving !== undefined)
       requireNoNewLetters(file, generationFile(databaseDir, serving));

@@ -15,6 +15,7 @@ const SCRIPTS = {
   generations: "projector/rebuild/generations-cli.ts",
   view: "projector/rebuild/view-cli.ts",
   "dead-letters": "projector/dead-letters-cli.ts",
+  archive: "projector/archive-cli.ts",
 } as const;
 
 export interface CommandResult {
@@ -29,7 +30,7 @@ export function openOwnerFolder(more: Readonly<Record<string, string>> = {}) {
   const log = join(folder, "log");
   const databaseDir = join(folder, "views");
   mkdirSync(join(log, "omni.lead"), { recursive: true });
-  const env = { EVENT_LOG_DIR: log, DATABASE_DIR: databaseDir, ...more };
+  const env = { EVENT_LOG_DIR: log, DATABASE_DIR: databaseDir, KAFKA_BROKERS: "", ...more };
   const programs: ReturnType<typeof startProgram>[] = [];
   const append = (topic: string, partition: number, lines: string) => {
     mkdirSync(join(log, topic), { recursive: true });

@@ -147,7 +147,7 @@ test("a discarded letter stays discarded through rebuilds; a letter is named by 
   const { stdout } = at.run("dead-letters", "list");
   expect(stdout).not.toContain("omni.lead/0/0 ");
   expect(stdout).toMatch(/^omni\.lead\/0\/1 {2}.*\n1 of 1 dead letters/);
-  expect(at.run("dead-letters", "show", "omni.lead/0/1").stdout).toContain('{\\"nor\\":\\"this\\"}');
+  expect(at.run("dead-letters", "show", "omni.lead/0/1").stdout).toMatch(/nor.*this/);
   expect(at.run("dead-letters", "retry", "omni.lead/0/0").stderr).toContain(
     "there is no dead letter omni.lead/0/0",
   );
@@ -246,6 +246,7 @@ test("a generation of an older program's schema beside the serving one stops not
   expect(at.serving()).toBe(2);
   // Nothing can be taken out of it by this program: what was erased goes with all of it.
   at.erase("gdpr");
+  await at.shown("gdpr", undefined);
   await noDuties();
   expect(existsSync(at.file(1))).toBe(false);
   await projector.said(/was removed/);
@@ -318,13 +319,10 @@ test("a switch waits for no receiver of a webhook that does not answer", async (
   const asked = new Promise((resolve) => receiver.once("request", resolve));
   try {
     at.say("lead-1", "lead.created", { firstName: "Ann" });
-    const { openEndpoints, webhooksFile } = await import("../../../projector/publish/webhooks/endpoints.ts");
-    mkdirSync(at.databaseDir);
-    const endpoints = openEndpoints(webhooksFile(at.databaseDir));
-    endpoints.add("ws-1", url, 0);
-    endpoints.close();
     at.start({ WEBHOOKS_ALLOW_PRIVATE: "true" });
     await at.shown("lead-1", "Ann");
+    await ask(at.config(), "webhooks.add", { workspaceId: "ws-1", url, force: true });
+    at.say("lead-1", "lead.updated", { firstName: "An" });
     await asked;
     await ask(at.config(), "rebuild", { switch: false, acceptLoss: false, acceptDeadLetters: false });
     at.say("lead-1", "lead.updated", { firstName: "Anna" });

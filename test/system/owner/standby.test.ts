@@ -12,7 +12,7 @@ afterEach(() => at.close());
 
 const ready = async (address: string) => {
   const answer = await fetch(`${address}/health/ready`);
-  return { status: answer.status, detail: (await answer.json()).detail as string | undefined };
+  return { status: answer.status, detail: ((await answer.json()) as { detail?: string }).detail };
 };
 
 test("a standby takes over from a killed owner in the middle of its work: nothing folded twice, nothing lost", async () => {
