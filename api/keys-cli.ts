@@ -3,7 +3,7 @@
 import { mkdirSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { keysFile, readConfig } from "../shared/config.ts";
-import { createKey, listKeys, openKeys, revokeKey, rotateKey } from "../shared/keys.ts";
+import { createKey, listKeys, openKeys, revokeKey, rotateKey, type StoredKey } from "../shared/keys.ts";
 import type { Connection } from "../shared/sqlite.ts";
 
 const USAGE = `usage: npm run keys -- create --workspace W [--name N] [--expires D]
@@ -15,6 +15,9 @@ where it is not given.`;
 const SHOWN = 12;
 const UNITS: Record<string, number> = { d: 86_400_000, h: 3_600_000, m: 60_000 };
 
+/** What is asked for can't be meant so: the message says why. */
+class UsageError extends Error {}
+
 process.exitCode = main();
 
 function main(): number {
@@ -22,6 +25,7 @@ function main(): number {
     const { positionals, values } = parseArgs({
       allowPositionals: true,
       options: {
+        help: { type: "boolean", short: "h" },
         workspace: { type: "string" },
         name: { type: "string" },
         hash: { type: "string" },
@@ -29,6 +33,10 @@ function main(): number {
         grace: { type: "string" },
       },
     });
+    if (values.help) {
+      console.log(USAGE);
+      return 0;
+    }
     const config = readConfig(process.env);
     mkdirSync(config.databaseDir, { recursive: true });
     const db = openKeys(keysFile(config));
@@ -39,7 +47,10 @@ function main(): number {
     }
   } catch (error) {
     console.error((error as Error).message);
-    return (error as NodeJS.ErrnoException).code?.startsWith("ERR_PARSE_ARGS") ? 2 : 1;
+    if (error instanceof UsageError) return 2;
+    if (!(error as NodeJS.ErrnoException).code?.startsWith("ERR_PARSE_ARGS")) return 1;
+    console.error(USAGE);
+    return 2;
   }
 }
 
@@ -57,16 +68,12 @@ function run(
   { workspace, name = "unnamed", hash, expires, grace = "1d" }: Given,
 ): number {
   const newExpiresAt = expires === undefined ? null : timeOf(expires);
+  if (newExpiresAt !== null && newExpiresAt <= Date.now())
+    throw new UsageError(`a key that expires at ${expires} would be refused from the start`);
   if (command === "create" && workspace) {
     tell(createKey(db, workspace, name, newExpiresAt));
   } else if (command === "list") {
-    for (const key of listKeys(db)) {
-      console.log(
-        [key.hash.toString("hex").slice(0, SHOWN), key.workspaceId, key.name, expiry(key.expiresAt)].join(
-          "  ",
-        ),
-      );
-    }
+    list(listKeys(db));
   } else if (command === "revoke" && hash) {
     revokeKey(db, hash);
     console.log("revoked");
@@ -77,6 +84,21 @@ function run(
     return 2;
   }
   return 0;
+}
+
+function list(keys: readonly StoredKey[]): void {
+  if (keys.length === 0) {
+    console.log("no keys; npm run keys -- create --workspace W makes one");
+    return;
+  }
+  const rows = keys.map(({ hash, workspaceId, name, expiresAt }) => [
+    hash.toString("hex").slice(0, SHOWN),
+    workspaceId,
+    name,
+    expiry(expiresAt),
+  ]);
+  for (const row of [["hash".padEnd(SHOWN), "workspace", "name", "expiry"], ...rows])
+    console.log(row.join("  "));
 }
 
 function tell(key: string): void {
@@ -94,6 +116,7 @@ function timeOf(text: string): number {
   const span = /^(\d{1,6})([dhm])$/.exec(text);
   if (span) return Date.now() + Number(span[1]) * (UNITS[span[2] as string] as number);
   const date = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(date)) throw new Error(`"${text}" is neither a time from now, such as 90d, nor a date`);
+  if (Number.isNaN(date))
+    throw new UsageError(`"${text}" is neither a time from now, such as 90d, nor a date`);
   return date;
 }

@@ -7,6 +7,7 @@ import { createMetricsOfWorkers } from "./cluster-metrics.ts";
 import { answerWorkers } from "./primary.ts";
 import { createQuotasOfWorkers } from "./quotas.ts";
 import { CannotListen, serve } from "./serve.ts";
+import { createStreamCount } from "./stream-limit.ts";
 import { CANNOT_LISTEN, startWorkers } from "./workers.ts";
 
 let log = createLog("api", "info");
@@ -41,6 +42,10 @@ async function serveHere(config: Config, log: Logger): Promise<void> {
 function serveByWorkers(config: Config, log: Logger): void {
   const metrics = createMetricsOfWorkers();
   const grant = createQuotasOfWorkers(config.ratePerMinute, config.apiWorkers);
-  answerWorkers((question) => (question.kind === "metrics" ? metrics() : grant(question)));
+  const countStream = createStreamCount(config.streamsPerKey);
+  answerWorkers((question, worker) => {
+    if (question.kind === "metrics") return metrics();
+    return question.kind === "stream" ? countStream(question, worker) : grant(question);
+  });
   startWorkers(config.apiWorkers, log);
 }

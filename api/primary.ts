@@ -2,10 +2,11 @@ import cluster, { type Worker } from "node:cluster";
 
 // What the workers can't know by themselves, they ask the primary.
 
-/** What a worker asks: the metrics of all workers, or uses of a quota that all workers share. */
+/** What a worker asks: the metrics of all workers, uses of a quota that all workers share, or a place for a stream. */
 export type Question =
   | { readonly kind: "metrics" }
-  | { readonly kind: "quota"; readonly quota: string; readonly name: string; readonly wanted: number };
+  | { readonly kind: "quota"; readonly quota: string; readonly name: string; readonly wanted: number }
+  | { readonly kind: "stream"; readonly name: string; readonly by: 1 | -1 };
 
 interface Message {
   readonly type: "lead-view";
@@ -19,13 +20,13 @@ const LONGEST_MS = 5_000;
 const isOurs = (message: unknown): message is Message => (message as Message | null)?.type === "lead-view";
 
 /** In the primary: answers each worker that asks. */
-export function answerWorkers(answerOf: (question: Question) => unknown): void {
+export function answerWorkers(answerOf: (question: Question, worker: Worker) => unknown): void {
   cluster.on("message", (worker: Worker, message: unknown) => {
     if (!isOurs(message) || message.question === undefined) return;
     const { id, question } = message;
     // A question that can't be answered runs into its time limit; so does one of a worker that died meanwhile.
     const answering = async () => {
-      const answer = await answerOf(question);
+      const answer = await answerOf(question, worker);
       if (worker.isConnected()) worker.send({ type: "lead-view", id, answer } satisfies Message);
     };
     answering().catch(() => undefined);

@@ -39,6 +39,7 @@ export async function serve(config: Config, log: Logger): Promise<(drainMs?: num
     topics: config.topics,
     ask: createAsker(),
     mostConnections: mostConnections(),
+    streamsPerKey: config.streamsPerKey,
   });
   try {
     const address = await server.listen({ host, port });

@@ -3,7 +3,7 @@ import type { Readiness } from "../shared/control.ts";
 import { ProblemError } from "../shared/http/problem.ts";
 import { createHttpServer, type HttpTimeouts } from "../shared/http/server.ts";
 import type { Logger } from "../shared/log.ts";
-import { createChangeFeed } from "./change-feed.ts";
+import { createChangeFeed, type FeedLimits } from "./change-feed.ts";
 import { shareConnections } from "./connection-shares.ts";
 import type { Keys } from "./keys.ts";
 import { authenticate } from "./plugins/authenticate.ts";
@@ -21,6 +21,7 @@ import { findRoute } from "./routes/find.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { leadRoutes } from "./routes/lead.ts";
 import { createApiMetrics, metricsRoute } from "./routes/metrics.ts";
+import { createStreamLimit } from "./stream-limit.ts";
 import { type Views, ViewsUnavailable } from "./views.ts";
 
 export interface ServerParts {
@@ -39,7 +40,14 @@ export interface ServerParts {
   readonly ask: ReturnType<typeof createAsker>;
   /** Connections at once; undefined = no limit. */
   readonly mostConnections: number | undefined;
+  /** Streams that a key may have open, over all workers. */
+  readonly streamsPerKey: number;
+  /** What streams may keep waiting; absent = the defaults. */
+  readonly feedLimits?: Partial<FeedLimits>;
 }
+
+/** Of all connections, what streams may take: the rest is for reads and health. */
+const STREAMS_SHARE = 0.75;
 
 export interface LeadServer extends FastifyInstance {
   /** From now on no connection is kept open, and /health/ready says that this process is leaving. */
@@ -51,24 +59,27 @@ export function createServer(parts: ServerParts): LeadServer {
   const { views, keys, log, ratePerMinute, timeouts, trustedProxies, ask } = parts;
   let draining = false;
   const metrics = createApiMetrics();
+  const known = unavailable(log);
   const quotas = createQuotas(ratePerMinute, ask);
   const respond = createResponder(parts.presigner, views.grow);
   const waits = createPositionWaits(views, parts.topics);
-  const feed = createChangeFeed(views);
+  const feed = createChangeFeed(views, parts.feedLimits);
+  const { mostConnections: most, streamsPerKey: perKey } = parts;
+  const inProcess = most === undefined ? undefined : Math.floor(most * STREAMS_SHARE);
+  const limit = createStreamLimit({ perKey, inProcess }, ask);
   const server = createHttpServer({
     log,
     timeouts,
     trustedProxies,
-    known: unavailable(log),
+    known,
     onAnswer: metrics.answered,
     // Each client is told to come back by another connection, which leads elsewhere by then.
     closesConnections: () => draining || connections.areFew(),
   });
   const connections = shareConnections(server.server, log, parts.mostConnections);
-  // Streams never end by themselves: a server that closes ends them first.
   server.addHook("preClose", async () => feed.close());
   server.register(docs);
-  healthRoutes(server, views, parts.readiness, () => draining);
+  healthRoutes(server, views, parts.readiness, known, () => draining);
   metricsRoute(server, metrics, feed, ask);
   server.register(async (guarded) => {
     authenticate(guarded, keys, quotas, connections);
@@ -78,12 +89,14 @@ export function createServer(parts: ServerParts): LeadServer {
     findRoute(guarded, views);
     guarded.register(async (streaming) => {
       streams(streaming, metrics.answered);
-      eventRoutes(streaming, views, feed, keys);
+      eventRoutes(streaming, { views, feed, keys, limit, isDraining: () => draining });
     });
   });
   return Object.assign(server, {
     drain(): void {
       draining = true;
+      // Streams never end by themselves: each client is told to come again, which leads elsewhere by then.
+      feed.close();
     },
   });
 }

@@ -1,10 +1,13 @@
 import { createServingPointer, viewFile } from "../shared/generation.ts";
 import { type Connection, openReader } from "../shared/sqlite.ts";
 import {
+  type ChangeHead,
   type ChangeRow,
-  SELECT_CHANGES,
+  SELECT_CHANGE,
+  SELECT_CHANGE_HEAD,
+  SELECT_CHANGE_HEADS,
   SELECT_LAST_NUMBER,
-  SELECT_WORKSPACE_CHANGES,
+  SELECT_WORKSPACE_CHANGE_HEADS,
 } from "../shared/view/change.ts";
 import { DATABASE_VERSION } from "../shared/view/row.ts";
 import { type Commits, watchCommits } from "./commits.ts";
@@ -29,7 +32,11 @@ export interface Views {
   /** The number of the latest change of any lead. @throws ViewsUnavailable */
   lastChange(): number;
   /** Changes behind a number, in order, at most so many; of one workspace, or of all. @throws ViewsUnavailable */
-  changes(after: number, most: number, workspaceId?: string): ChangeRow[];
+  heads(after: number, most: number, workspaceId?: string): ChangeHead[];
+  /** A lead's latest change, without its view. @throws ViewsUnavailable */
+  head(leadId: string): ChangeHead | undefined;
+  /** The same with its view. @throws ViewsUnavailable */
+  change(leadId: string): ChangeRow | undefined;
   /** How far the events are folded; a read after it is no older. @throws ViewsUnavailable */
   positions(): readonly FoldedPosition[];
   close(): void;
@@ -71,10 +78,12 @@ export function openViews(databaseDir: string, cacheBytes: number): Views {
     find: (query) => opened().find(query),
     require: () => void opened(),
     lastChange: () => opened().lastChange.get() as number,
-    changes: (after, most, workspaceId) =>
+    heads: (after, most, workspaceId) =>
       workspaceId === undefined
-        ? opened().changes.all(after, most)
-        : opened().workspaceChanges.all(workspaceId, after, most),
+        ? opened().heads.all(after, most)
+        : opened().workspaceHeads.all(workspaceId, after, most),
+    head: (leadId) => opened().head.get(leadId),
+    change: (leadId) => opened().change.get(leadId),
     positions: () => opened().positions(),
     close() {
       clearInterval(following);
@@ -107,8 +116,10 @@ function openChecked(db: Connection, cacheBytes: number) {
     find: createFindLeads(db),
     positions: createPositionReader(db, commits),
     lastChange: db.prepare<[], number>(SELECT_LAST_NUMBER).pluck(),
-    changes: db.prepare<[number, number], ChangeRow>(SELECT_CHANGES),
-    workspaceChanges: db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES),
+    heads: db.prepare<[number, number], ChangeHead>(SELECT_CHANGE_HEADS),
+    workspaceHeads: db.prepare<[string, number, number], ChangeHead>(SELECT_WORKSPACE_CHANGE_HEADS),
+    head: db.prepare<[string], ChangeHead>(SELECT_CHANGE_HEAD),
+    change: db.prepare<[string], ChangeRow>(SELECT_CHANGE),
     close() {
       rows.close();
       commits.close();

@@ -7,25 +7,39 @@ import { createProgress } from "./rebuild/progress.ts";
 import { endPositions } from "./source/kafka/end-offsets.ts";
 import { openHistorySource } from "./source/open-source.ts";
 
-const { values } = parseArgs({ options: { out: { type: "string" } } });
-const config = readConfig(process.env);
+const USAGE = `usage: KAFKA_BROKERS=host:port npm run archive -- --out DIR
 
-if (!values.out || !config.kafka) {
-  console.error("usage: KAFKA_BROKERS=host:port npm run archive -- --out DIR");
-  process.exitCode = 2;
-} else {
-  const log = createLog("projector", "warn");
+Writes all records of the event topics below DIR, byte for byte. A DIR that holds a part of them is gone on with.
+Exit codes: 0 done, 1 failed (run it again to go on), 2 wrong usage.`;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
   try {
+    const { values } = parseArgs({
+      options: { out: { type: "string" }, help: { type: "boolean", short: "h", default: false } },
+    });
+    if (values.help) {
+      console.log(USAGE);
+      return 0;
+    }
+    const config = readConfig(process.env);
+    if (!values.out || !config.kafka) {
+      console.error(USAGE);
+      return 2;
+    }
+    const log = createLog("projector", "warn");
     const ends = await endPositions(config.kafka, log);
     const progress = createProgress(
       "archive",
       ends.reduce((sum, { nextOffset }) => sum + nextOffset, 0),
     );
-    const records = await archive(openHistorySource(config, log), ends, values.out, progress.update);
+    const records = await archive(openHistorySource(config, log), values.out, progress.update);
     progress.finish();
-    console.log(`${records} records below ${values.out}/`);
+    console.log(`${records} records written below ${values.out}/`);
+    return 0;
   } catch (error) {
     console.error((error as Error).message);
-    process.exitCode = 1;
+    return (error as NodeJS.ErrnoException).code?.startsWith("ERR_PARSE_ARGS") ? 2 : 1;
   }
 }

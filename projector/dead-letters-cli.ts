@@ -92,8 +92,9 @@ function show({ deadLetters }: Store, at: RecordPosition): number {
 }
 
 /** JSON without anything that a terminal takes for a command or that turns the text around. */
-const printable = (value: unknown): string =>
-  JSON.stringify(value).replace(
+function printable(value: unknown): string {
+  return JSON.stringify(value).replace(
     /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
+}

@@ -49,6 +49,7 @@ const Environment = Schema.Struct({
   REQUEST_TIMEOUT_MS: optional(Digits("REQUEST_TIMEOUT_MS", 100, 600_000)),
   TRUSTED_PROXIES: optional(Networks),
   API_DRAIN_MS: optional(Digits("API_DRAIN_MS", 0, 600_000)),
+  API_STREAMS_PER_KEY: optional(Digits("API_STREAMS_PER_KEY", 1, 1_000_000)),
   API_CACHE_MIB: optional(Digits("API_CACHE_MIB", 1, 1_048_576)),
   LOG_LEVEL: optional(Schema.Literals(["fatal", "error", "warn", "info", "debug", "trace", "silent"])),
   WEBHOOK_WORKSPACE_ID: optional(NonEmpty),
@@ -103,6 +104,8 @@ export interface Config {
   readonly apiWorkers: number;
   /** Bytes of views that each of these processes keeps in memory. */
   readonly apiCacheBytes: number;
+  /** Streams of Server-Sent Events that a key may have open, over all these processes. */
+  readonly streamsPerKey: number;
   /** Milliseconds that the API serves on after SIGTERM, so that its clients find their way to another one. */
   readonly apiDrainMs: number;
   /** Of the API's connections and the projector's own. */
@@ -164,6 +167,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     ratePerMinute: Number(settings.RATE_LIMIT_PER_MINUTE ?? 0),
     apiCacheBytes:
       settings.API_CACHE_MIB === undefined ? cacheShare(apiWorkers) : Number(settings.API_CACHE_MIB) * MIB,
+    streamsPerKey: Number(settings.API_STREAMS_PER_KEY ?? 1_000),
     apiDrainMs: Number(settings.API_DRAIN_MS ?? 2_000),
     httpTimeouts: {
       // Longer than load balancers keep idle connections (60 s): the balancer is to be the one that closes.

@@ -22,6 +22,15 @@ const SessionTimeout = Schema.String.check(
       (/^\d{3,6}$/.test(text) && Number(text) >= 1_000) || "must be whole milliseconds from 1000 to 999999",
   ),
 );
+const TopicBytes = Schema.String.check(
+  Schema.makeFilter(
+    (text: string) =>
+      (/^\d{6,10}$/.test(text) && Number(text) >= 131_072 && Number(text) <= LARGEST_TOPIC_BYTES) ||
+      `must be whole bytes from 131072 to ${LARGEST_TOPIC_BYTES}`,
+  ),
+);
+/** What a broker takes in one request, whatever a topic allows (socket.request.max.bytes), with room for the rest of it. */
+const LARGEST_TOPIC_BYTES = 100_000_000;
 const optional = Schema.optionalKey;
 
 /** The environment variables of the Kafka connection. */
@@ -42,9 +51,13 @@ export const kafkaEnvironment = {
   KAFKA_TOPIC_WEBHOOK: optional(TopicName),
   KAFKA_TOPIC_DEAD_LETTER: optional(TopicName),
   KAFKA_TOPIC_LEAD_VIEW: optional(TopicName),
+  KAFKA_MAX_VIEW_BYTES: optional(TopicBytes),
+  KAFKA_MAX_DEAD_LETTER_BYTES: optional(TopicBytes),
 };
 
 export const DEFAULT_GROUP = "lead-view-projector";
+
+const DEFAULT_TOPIC_BYTES = 16 * 1024 ** 2;
 
 const KafkaEnvironment = Schema.Struct(kafkaEnvironment);
 type KafkaSettings = (typeof KafkaEnvironment)["Type"];
@@ -71,6 +84,9 @@ export interface KafkaConfig {
   readonly deadLetterTopic: string;
   /** The compacted topic of the views. */
   readonly leadViewTopic: string;
+  /** Bytes of the largest request that the topic of views, and that of dead letters, is to take. */
+  readonly maxViewBytes: number;
+  readonly maxDeadLetterBytes: number;
 }
 
 /**
@@ -98,6 +114,8 @@ export function kafkaConfig(settings: KafkaSettings): KafkaConfig | undefined {
     topics,
     deadLetterTopic,
     leadViewTopic,
+    maxViewBytes: Number(settings.KAFKA_MAX_VIEW_BYTES ?? DEFAULT_TOPIC_BYTES),
+    maxDeadLetterBytes: Number(settings.KAFKA_MAX_DEAD_LETTER_BYTES ?? DEFAULT_TOPIC_BYTES),
   };
 }
 

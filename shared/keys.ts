@@ -15,14 +15,13 @@ export const hashKey = (key: string): Buffer => hash("sha256", key, "buffer");
 /** Opens the key store, creating it where there is none. */
 export function openKeys(file: string): Connection {
   const db = openWriter(file);
+  // Nobody else moves the write-ahead log of this file into it.
+  db.pragma("wal_autocheckpoint = 100");
   db.exec(
     `CREATE TABLE IF NOT EXISTS api_key (
        hash BLOB PRIMARY KEY, workspace_id TEXT NOT NULL, name TEXT NOT NULL, expires_at INTEGER
      ) STRICT, WITHOUT ROWID`,
   );
-  const columns = db.pragma("table_info(api_key)") as { readonly name: string }[];
-  if (!columns.some(({ name }) => name === "expires_at"))
-    db.exec("ALTER TABLE api_key ADD COLUMN expires_at INTEGER");
   return db;
 }
 

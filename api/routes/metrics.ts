@@ -44,6 +44,22 @@ export function metricsRoute(
       this.set(feed.size());
     },
   });
+  new Gauge({
+    name: "lead_view_subscribers_catching_up",
+    help: "Readers of Server-Sent Events that are told what they have not seen yet",
+    registers: [registry],
+    collect() {
+      this.set(feed.catchingUp());
+    },
+  });
+  new Gauge({
+    name: "lead_view_subscribers_waiting_bytes",
+    help: "Bytes that wait for readers of Server-Sent Events",
+    registers: [registry],
+    collect() {
+      this.set(feed.waitingBytes());
+    },
+  });
   const metrics = metricsOfAll(registry, ask);
   server.get("/metrics", async (_request, reply) => {
     reply.type(registry.contentType);

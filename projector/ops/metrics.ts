@@ -132,7 +132,43 @@ export function registerStateMetrics(
     labelNames: ["relay"],
     registers,
     collect() {
-      for (const { relay, waiting } of monitor.outboxes()) this.set({ relay }, waiting);
+      for (const { relay, waiting, setAside, held } of monitor.outboxes()) {
+        this.set({ relay }, waiting + setAside);
+        asides.set({ relay, retried: "by_itself" }, setAside);
+        asides.set({ relay, retried: "by_command" }, held);
+      }
+    },
+  });
+  const asides = new Gauge({
+    name: "lead_view_set_aside",
+    help: "Changes, or dead letters, that could not be handed on when their turn came, by what tries them again",
+    labelNames: ["relay", "retried"],
+    registers,
+  });
+  new Gauge({
+    name: "lead_view_webhook_endpoints",
+    help: "Endpoints of webhooks by state: active, failing or disabled",
+    labelNames: ["state"],
+    registers,
+    collect() {
+      const states = { active: 0, failing: 0, disabled: 0 };
+      for (const { endpoint } of monitor.webhooks()) {
+        if (endpoint.disabledReason !== null) states.disabled++;
+        else if (endpoint.failingSince !== null) states.failing++;
+        else states.active++;
+      }
+      for (const [state, count] of Object.entries(states)) this.set({ state }, count);
+    },
+  });
+  new Gauge({
+    name: "lead_view_topic_limit_missing_bytes",
+    help: "By how much a topic's max.message.bytes is below what the settings want; 0 where it fits",
+    labelNames: ["topic"],
+    registers,
+    collect() {
+      this.reset();
+      for (const { topic, bytes, wantedBytes } of monitor.topicLimits())
+        this.set({ topic }, Math.max(0, wantedBytes - bytes));
     },
   });
   new Gauge({

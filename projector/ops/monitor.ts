@@ -2,8 +2,11 @@ import { statSync } from "node:fs";
 import { generationFile } from "../../shared/generation.ts";
 import { otherFoldRules } from "../projection/fold-version.ts";
 import type { Committed } from "../projection/projection.ts";
-import { waitingViews } from "../publish/view-topic.ts";
-import type { Endpoints } from "../publish/webhooks/endpoints.ts";
+import { DEAD_LETTERS_RELAY } from "../publish/dead-letter-topic.ts";
+import type { TopicLimit } from "../publish/topic-limits.ts";
+import { VIEWS_RELAY } from "../publish/view-topic.ts";
+import { waitingFor } from "../publish/webhooks/deliver.ts";
+import { type Endpoint, type Endpoints, relayOf } from "../publish/webhooks/endpoints.ts";
 import type { Batch, Source } from "../source/source.ts";
 import type { Store } from "../store/store.ts";
 import { createLag, type PartitionLag } from "./lag.ts";
@@ -29,7 +32,17 @@ export interface Sample {
 /** How much of something waits to be handed on. */
 export interface Outbox {
   readonly relay: "kafka" | "dead_letter_topic" | "webhook";
+  /** Behind the cursor. */
   readonly waiting: number;
+  /** Passed by while others went on, and tried again by itself. */
+  readonly setAside: number;
+  /** Tried again by a command only: refused, undelivered, or gone out as a reference. */
+  readonly held: number;
+}
+
+/** How an endpoint of webhooks is doing. */
+export interface WebhookStatus extends Omit<Outbox, "relay"> {
+  readonly endpoint: Endpoint;
 }
 
 export type Monitor = ReturnType<typeof createMonitor>;
@@ -61,6 +74,7 @@ export function createMonitor(
   let folded = 0;
   let foldedBefore = 0;
   let sampledAt = performance.now();
+  let topicLimits: readonly TopicLimit[] = [];
   const lag = createLag();
   const samples: Sample[] = [];
 
@@ -119,18 +133,45 @@ export function createMonitor(
     /** The version of the rules that the views were made by, where it is not this program's. */
     otherRules: (): string | undefined => subject && otherFoldRules(subject.store),
     deadLetters: (): number => subject?.store.deadLetters.count() ?? 0,
+    /** Each endpoint of webhooks; none where they can't be read. */
+    webhooks(): WebhookStatus[] {
+      if (!subject) return [];
+      const { store, endpoints } = subject;
+      const counts = new Map(store.setAsides.counts().map((one) => [one.relay, one]));
+      return readable(endpoints).map((endpoint) => {
+        const { waiting = 0, held = 0 } = counts.get(relayOf(endpoint)) ?? {};
+        return { endpoint, waiting: waitingFor(store, endpoint), setAside: waiting, held };
+      });
+    },
     outboxes(): Outbox[] {
       if (!subject) return [];
       const { store, endpoints } = subject;
-      const webhooks = endpoints
-        .all()
-        .reduce((sum, { workspaceId, seq }) => sum + store.views.waitingOf(workspaceId, seq), 0);
-      const topics: Outbox[] = [
-        { relay: "kafka", waiting: waitingViews(store) },
-        { relay: "dead_letter_topic", waiting: store.deadLetters.waiting() },
+      const counts = store.setAsides.counts();
+      const outbox = (relay: Outbox["relay"], waiting: number, isIts: (name: string) => boolean): Outbox => {
+        const its = counts.filter((one) => isIts(one.relay));
+        return {
+          relay,
+          waiting,
+          setAside: its.reduce((sum, one) => sum + one.waiting, 0),
+          held: its.reduce((sum, one) => sum + one.held, 0),
+        };
+      };
+      const webhooks = readable(endpoints).reduce((sum, endpoint) => sum + waitingFor(store, endpoint), 0);
+      const views = store.views.waiting(store.relays.position(VIEWS_RELAY));
+      const topics = [
+        outbox("kafka", views, (name) => name === VIEWS_RELAY),
+        outbox("dead_letter_topic", store.deadLetters.waiting(), (name) => name === DEAD_LETTERS_RELAY),
       ];
-      return [...(publishes ? topics : []), { relay: "webhook", waiting: webhooks }];
+      return [
+        ...(publishes ? topics : []),
+        outbox("webhook", webhooks, (name) => name.startsWith("webhook:")),
+      ];
     },
+    /** Told what the topics that are published to take. */
+    limits(found: readonly TopicLimit[]): void {
+      topicLimits = found;
+    },
+    topicLimits: (): readonly TopicLimit[] => topicLimits,
     /** Bytes of the serving database's files. */
     sizes(): { readonly database: number; readonly wal: number } {
       if (!subject) return { database: 0, wal: 0 };
@@ -140,4 +181,13 @@ export function createMonitor(
     },
     stop: (): void => clearInterval(sampling),
   };
+}
+
+/** The endpoints; none where their file can't be read just now. */
+function readable(endpoints: Endpoints): Endpoint[] {
+  try {
+    return endpoints.all();
+  } catch {
+    return [];
+  }
 }

@@ -9,10 +9,12 @@ import { viewWithoutUrls } from "../../shared/view/change.ts";
 import { ask } from "../owner/ask.ts";
 import { recentRequests } from "../owner/recent-requests.ts";
 import { listGenerations } from "../rebuild/generations.ts";
+import { noRecordOf } from "../rebuild/lead-history.ts";
 import { type RecordPosition, recordPosition, recordPositionName } from "../source/source.ts";
 import type { StoredDeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
 import type { Monitor } from "./monitor.ts";
+import { relayRoutes } from "./relay-routes.ts";
 import { runCli } from "./run-cli.ts";
 
 /** Dead letters on a page. */
@@ -22,6 +24,10 @@ interface OpsParts {
   readonly monitor: Monitor;
   readonly config: Config;
   readonly key: string;
+}
+
+interface ByPosition {
+  Params: { readonly topic: string; readonly partition: string; readonly offset: string };
 }
 
 interface ById {
@@ -85,6 +91,15 @@ export function opsRoutes(server: FastifyInstance, { monitor, config, key }: Ops
     }
   });
 
+  server.get<ByPosition>("/ops/api/dead-letters/:topic/:partition/:offset", ({ params }) => {
+    const at = positionOf(`${params.topic}/${params.partition}/${params.offset}`);
+    const letter = store().deadLetters.get(at);
+    if (!letter) throw new ProblemError(404, "There is no such dead letter.");
+    return summaryOf(letter);
+  });
+
+  relayRoutes(server, { monitor, config, store });
+
   server.get<ById>("/ops/api/leads/:id", ({ params }) => {
     const view = store().views.get(params.id);
     if (!view?.body) throw new ProblemError(404, "There is no view of such a lead.");
@@ -94,7 +109,7 @@ export function opsRoutes(server: FastifyInstance, { monitor, config, key }: Ops
 
   server.get<ById>("/ops/api/leads/:id/events", async ({ params }) => {
     const { ok, output } = await runCli("rebuild/view-cli.ts", [`--lead=${params.id}`, "--events"]);
-    if (!ok) throw new ProblemError(503, output);
+    if (!ok) throw new ProblemError(output === noRecordOf(params.id) ? 404 : 503, output);
     return output === "" ? [] : output.split("\n").map(parseExactly);
   });
 }

@@ -2,6 +2,7 @@ import { existsSync, renameSync } from "node:fs";
 import { generationFile } from "../../shared/generation.ts";
 import { openWriter } from "../../shared/sqlite.ts";
 import { DecodeError } from "../decode/decode-error.ts";
+import { WEBHOOK_HANDLERS, type WebhookKinds } from "../publish/webhooks/requests.ts";
 import { runBuild } from "../rebuild/build-worker.ts";
 import { buildingFile, nextGeneration, removeDatabase, requireGeneration } from "../rebuild/generations.ts";
 import { addMissedDuties } from "../rebuild/reconcile.ts";
@@ -34,7 +35,7 @@ export interface RebuildArguments {
 }
 
 /** Every kind of request, with what it takes and what comes of it. */
-export interface Kinds {
+export interface Kinds extends WebhookKinds {
   rebuild: { arguments: RebuildArguments; result: { generation: number; serves: boolean } };
   switch: { arguments: { generation: number }; result: { generation: number } };
   remove: { arguments: { generation: number }; result: { generation: number } };
@@ -44,6 +45,7 @@ export interface Kinds {
   };
   retry: { arguments: { letter: string }; result: { folded: number; recovered: number } };
   discard: { arguments: { letter: string }; result: { letter: string } };
+  resend: { arguments: { relay: string; name?: string }; result: { rows: number } };
 }
 
 export type Kind = keyof Kinds;
@@ -54,6 +56,7 @@ type Handlers = {
 
 /** Carries out what is asked of the owner. What each does to the views happens between two commits. */
 export const HANDLERS: Handlers = {
+  ...WEBHOOK_HANDLERS,
   rebuild,
   async switch({ generation }, { owner, onProgress, signal }) {
     const { databaseDir } = owner.config;
@@ -123,6 +126,13 @@ export const HANDLERS: Handlers = {
     const found = await owner.betweenCommits((store) => store.deadLetters.discard(at));
     if (!found) throw new RequestError(`there is no dead letter ${letter}`);
     return { letter };
+  },
+  async resend({ relay, name }, { owner }) {
+    const rows = await owner.betweenCommits(({ setAsides }) =>
+      name === undefined ? setAsides.retryHeld(relay) : Number(setAsides.retry(relay, name)),
+    );
+    if (rows === 0 && name !== undefined) throw new RequestError(`${relay} has not set ${name} aside`);
+    return { rows };
   },
 };
 

@@ -2,10 +2,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../../shared/config.ts";
 import { openControl } from "../../shared/control.ts";
 import { servingGeneration } from "../../shared/generation.ts";
+import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
 import type { Monitor } from "../ops/monitor.ts";
 import { isPassing } from "../projection/trouble.ts";
+import { readTopicLimits, warnOfLimits } from "../publish/topic-limits.ts";
 import { openEndpoints, webhooksFile } from "../publish/webhooks/endpoints.ts";
 import { removeLeftovers } from "../rebuild/generations.ts";
 import type { Tracing } from "../trace/tracing.ts";
@@ -80,6 +82,7 @@ export async function runOwner(
   const untilEnd = AbortSignal.any([signal, work.signal]);
   try {
     start();
+    if (config.kafka) void checkLimits(config.kafka, monitor, log);
     const working = [carryOutRequests(owner, untilEnd), eraseFromKept(owner, () => serving, untilEnd)];
     const stopped = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
@@ -95,6 +98,17 @@ export async function runOwner(
     stopHeart();
     await owner.close();
     endpoints.close();
+  }
+}
+
+/** Compares what the topics take with what the settings want, once; the relays wait for nothing of it. */
+async function checkLimits(kafka: KafkaConfig, monitor: Monitor, log: Logger): Promise<void> {
+  try {
+    const limits = await readTopicLimits(kafka, log);
+    monitor.limits(limits);
+    warnOfLimits(limits, log);
+  } catch (error) {
+    log.warn({ error: (error as Error).message }, "the topics' limits can't be read");
   }
 }
 

@@ -86,8 +86,9 @@ export function startServing(
   const positions = projection.positions().length;
   log.info({ eventLog: kafka?.brokers ?? eventLogDir, file, positions }, "projector started");
   monitor.observe({ store, source, endpoints, generation });
+  const { databaseDir } = config;
   const publishing = [
-    deliverWebhooks({ store, endpoints, log, signal, allowPrivate, tracing }),
+    deliverWebhooks({ store, endpoints, databaseDir, log, signal, allowPrivate, tracing }),
     ...(kafka
       ? [publishDeadLetters(kafka, store, log, signal), publishViews(kafka, store, { log, signal, tracing })]
       : []),

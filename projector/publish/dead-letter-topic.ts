@@ -1,19 +1,22 @@
-import type { IHeaders, Producer } from "kafkajs";
+import type { IHeaders, Message } from "kafkajs";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
-import { createKafka } from "../source/kafka/client.ts";
 import { messageHeaders } from "../source/kafka/kafka-headers.ts";
+import { recordPosition, recordPositionName } from "../source/source.ts";
 import type { StoredDeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
-import { runRelay } from "./relay.ts";
+import { type Outbox, readOutbox } from "./outbox-reader.ts";
+import { createTopicChannel } from "./topic-channel.ts";
 
+export const DEAD_LETTERS_RELAY = "topic:dead_letters";
 const LOOK_MS = 500;
-const BATCH = 100;
+/** Bytes of records that are in memory at once. */
+const AT_ONCE_BYTES = 8 * 1024 ** 2;
 
 /**
  * Publishes the table's dead letters to their topic until the signal aborts: at least once, in order, and after any
- * outage (design.md section 4). Key, value and headers are the original's, byte for byte; the headers of Kafka
- * Connect's convention say where it came from and what was wrong.
+ * outage. Key, value and headers are the original's, byte for byte; the headers of Kafka Connect's convention say where it
+ * came from and what was wrong.
  */
 export async function publishDeadLetters(
   config: KafkaConfig,
@@ -21,33 +24,53 @@ export async function publishDeadLetters(
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  await runRelay({
-    producer: createKafka(config, log).producer({ allowAutoTopicCreation: false }),
-    next: () => store.deadLetters.unpublished(BATCH),
-    async publish(producer, letters) {
-      await send(producer, config, letters);
-      store.deadLetters.markPublished(letters.map(({ record }) => record));
-    },
-    waiting: store.deadLetters.waiting,
-    what: "dead letters",
-    lookMs: LOOK_MS,
+  const channel = createTopicChannel<StoredDeadLetter>({
+    config,
+    topic: config.deadLetterTopic,
     log,
-    signal,
+    keyOf: ({ record }) => record.key,
+    outgoing: (letter) => ({ message: messageOf(letter, config), end: () => undefined }),
+    reference: (letter) => referenceOf(letter, config),
   });
+  await readOutbox({ store, outbox: deadLetterOutbox(store), channel, log, signal, lookMs: LOOK_MS });
 }
 
-async function send(
-  producer: Producer,
-  config: KafkaConfig,
-  letters: readonly StoredDeadLetter[],
-): Promise<void> {
-  const messages = letters.map((letter) => ({
-    key: letter.record.key,
-    value: letter.record.value,
-    headers: { ...messageHeaders(letter.record.headers), ...connectHeaders(letter, config) },
-  }));
-  await producer.send({ topic: config.deadLetterTopic, acks: -1, messages });
+/** The dead letters that their topic does not have yet; which it has stands in the letter's own row. */
+function deadLetterOutbox({ deadLetters }: Store): Outbox<StoredDeadLetter> {
+  return {
+    relay: DEAD_LETTERS_RELAY,
+    next: (most) => deadLetters.unpublished(most, AT_ONCE_BYTES),
+    advance: (letters) => deadLetters.markPublished(letters.map(({ record }) => record)),
+    find(name) {
+      const position = recordPosition(name);
+      return position && deadLetters.get(position);
+    },
+    nameOf: ({ record }) => recordPositionName(record),
+    numberOf: () => 0,
+    bytesOf: ({ record }) => record.value?.length ?? 0,
+    waiting: deadLetters.waiting,
+  };
 }
+
+function messageOf(letter: StoredDeadLetter, config: KafkaConfig): Message {
+  const { key, value, headers } = letter.record;
+  return { key, value, headers: { ...messageHeaders(headers), ...connectHeaders(letter, config) } };
+}
+
+/** What stands for a record that the topic can't take: its position is where to read it. */
+function referenceOf(letter: StoredDeadLetter, config: KafkaConfig): Message {
+  const dataref = `/ops/api/dead-letters/${recordPositionName(letter.record)}`;
+  const { key } = letter.record;
+  // A key can be as large as a value.
+  const fits = key === null || key.length <= LARGEST_KEY;
+  return {
+    key: fits ? key : null,
+    value: Buffer.alloc(0),
+    headers: { ...connectHeaders(letter, config), ce_dataref: dataref },
+  };
+}
+
+const LARGEST_KEY = 1_024;
 
 /** Kafka Connect's names for the context of a dead letter. */
 function connectHeaders({ record, code, reason }: StoredDeadLetter, { topics }: KafkaConfig): IHeaders {

@@ -2,55 +2,15 @@ import type { Message } from "kafkajs";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
 import { type ChangeRow, viewWithoutUrls } from "../../shared/view/change.ts";
-import { createKafka } from "../source/kafka/client.ts";
 import type { Store } from "../store/store.ts";
 import type { Tracing } from "../trace/tracing.ts";
-import { runRelay } from "./relay.ts";
+import { type Outbox, readOutbox } from "./outbox-reader.ts";
+import { createTopicChannel } from "./topic-channel.ts";
 
-const RELAY = "topic:views";
+export const VIEWS_RELAY = "topic:views";
 const LOOK_MS = 25;
-const AT_ONCE = 500;
-
-/**
- * Publishes changed views to the compacted topic until the signal aborts: at least once, in order per lead, and after
- * any outage (design.md section 9). Of a lead that changed several times meanwhile, the latest view is published.
- */
-export async function publishViews(
-  config: KafkaConfig,
-  store: Store,
-  { log, signal, tracing }: Publishing,
-): Promise<void> {
-  await runRelay({
-    producer: createKafka(config, log).producer({
-      allowAutoTopicCreation: false,
-      idempotent: true,
-      maxInFlightRequests: 1,
-    }),
-    next: () => store.views.after(store.relays.position(RELAY), AT_ONCE),
-    async publish(producer, changes) {
-      const sent = changes.map(({ traceparent }) =>
-        traceparent === null ? undefined : tracing.send(traceparent, "kafka", config.leadViewTopic),
-      );
-      const messages = changes.map((change, index) => messageOf(change, sent[index]?.traceparent));
-      try {
-        await producer.send({ topic: config.leadViewTopic, acks: -1, messages });
-      } catch (error) {
-        for (const step of sent) step?.end((error as Error).name);
-        throw error;
-      }
-      for (const step of sent) step?.end();
-      store.relays.advance(RELAY, (changes.at(-1) as ChangeRow).number);
-    },
-    waiting: () => waitingViews(store),
-    what: "views",
-    lookMs: LOOK_MS,
-    log,
-    signal,
-  });
-}
-
-/** How many changed views the topic does not have yet. */
-export const waitingViews = ({ views, relays }: Store): number => views.waiting(relays.position(RELAY));
+/** Bytes of views that are in memory at once. */
+const AT_ONCE_BYTES = 8 * 1024 ** 2;
 
 export interface Publishing {
   readonly log: Logger;
@@ -58,25 +18,76 @@ export interface Publishing {
   readonly tracing: Tracing;
 }
 
+/**
+ * Publishes changed views to the compacted topic until the signal aborts: at least once, in order per lead, and after any
+ * outage. Of a lead that changed several times meanwhile, the latest view is published.
+ */
+export async function publishViews(
+  config: KafkaConfig,
+  store: Store,
+  { log, signal, tracing }: Publishing,
+): Promise<void> {
+  const topic = config.leadViewTopic;
+  const channel = createTopicChannel<ChangeRow>({
+    config,
+    topic,
+    log,
+    keyOf: ({ leadId }) => leadId,
+    outgoing(change) {
+      const { traceparent } = change;
+      const step = traceparent === null ? undefined : tracing.send(traceparent, "kafka", topic);
+      return { message: messageOf(change, step?.traceparent), end: (error) => step?.end(error) };
+    },
+    reference: referenceOf,
+  });
+  await readOutbox({ store, outbox: viewOutbox(store), channel, log, signal, lookMs: LOOK_MS });
+}
+
+/** The changed views that the topic does not have yet. */
+function viewOutbox({ views, relays }: Store): Outbox<ChangeRow> {
+  return {
+    relay: VIEWS_RELAY,
+    next: (most) => views.within(relays.position(VIEWS_RELAY), most, AT_ONCE_BYTES),
+    advance: (rows) => relays.advance(VIEWS_RELAY, (rows.at(-1) as ChangeRow).number),
+    find: views.change,
+    nameOf: ({ leadId }) => leadId,
+    numberOf: ({ number }) => number,
+    bytesOf: ({ body }) => body?.length ?? 0,
+    waiting: () => views.waiting(relays.position(VIEWS_RELAY)),
+  };
+}
+
 /** A view under its lead's id, with CloudEvents headers in binary mode; an erased lead's is a tombstone. */
-function messageOf(
-  { leadId, workspaceId, number, status, body, urlSlots }: ChangeRow,
-  traceparent: string | undefined,
-): Message {
+function messageOf(change: ChangeRow, traceparent: string | undefined): Message {
+  const { leadId, status, body, urlSlots } = change;
   const erased = status === null || body === null;
   return {
     key: leadId,
     value: erased ? null : viewWithoutUrls(body, urlSlots),
     headers: {
-      ce_specversion: "1.0",
-      ce_id: `${leadId}:${number}`,
-      ce_source: "/lead-views",
-      ce_type: erased ? "lead_view.erased" : "lead_view.changed",
-      ce_subject: leadId,
-      ce_workspaceid: workspaceId,
-      "content-type": "application/json",
-      version: String(number),
+      ...headersOf(change, erased ? "lead_view.erased" : "lead_view.changed"),
       ...(traceparent === undefined ? {} : { traceparent }),
     },
   };
 }
+
+/** What stands for a view that the topic can't take: no value (empty, for null would erase), and where to read it. */
+function referenceOf(change: ChangeRow): Message {
+  const dataref = `/api/v1/leads/${encodeURIComponent(change.leadId)}`;
+  return {
+    key: change.leadId,
+    value: Buffer.alloc(0),
+    headers: { ...headersOf(change, "lead_view.changed"), ce_dataref: dataref },
+  };
+}
+
+const headersOf = ({ leadId, workspaceId, number }: ChangeRow, type: string) => ({
+  ce_specversion: "1.0",
+  ce_id: `${leadId}:${number}`,
+  ce_source: "/lead-views",
+  ce_type: type,
+  ce_subject: leadId,
+  ce_workspaceid: workspaceId,
+  "content-type": "application/json",
+  version: String(number),
+});

@@ -65,6 +65,9 @@ export interface RecordOutcome {
   readonly code: string | null;
 }
 
+/** What is said where the log has none. */
+export const noRecordOf = (leadId: string): string => `the log has no record of lead ${leadId}`;
+
 /** A lead, and what became of each of its records. */
 export interface FoldedHistory {
   readonly lead: PendingLead;

@@ -51,7 +51,7 @@ export function compareNumbers(store: Store, servingFile: string, since: Compare
 /**
  * Ends the comparison at the moment of the switch, with both generations at rest: all views that differ get numbers
  * above every number that was ever given; views that only the serving one has become tombstones; what stands beside the
- * views and is not folded from the log (relays' positions, discarded letters, erase duties) is taken over.
+ * views and is not folded from the log (relays' positions and what they set aside, discarded letters, erase duties) is taken over.
  * @param number this generation's own
  * @param kept all others, the serving one among them
  */
@@ -71,6 +71,8 @@ export function takeOver(
         FROM serving.lead_view s WHERE NOT EXISTS (SELECT 1 FROM main.lead_view m WHERE m.lead_id = s.lead_id);
       DELETE FROM main.relay;
       INSERT INTO main.relay SELECT * FROM serving.relay;
+      DELETE FROM main.set_aside;
+      INSERT INTO main.set_aside SELECT * FROM serving.set_aside;
       INSERT OR IGNORE INTO main.discarded SELECT * FROM serving.discarded;
       DELETE FROM main.dead_letter WHERE (topic, "partition", "offset") IN (SELECT * FROM main.discarded);
       UPDATE main.dead_letter AS m SET published = 1 WHERE EXISTS (

@@ -10,7 +10,7 @@ import { normalizeTime } from "../decode/times.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import type { Position, Source } from "../source/source.ts";
 import { openStoreToRead } from "../store/store.ts";
-import { foldHistory, leadHistory, type RecordOutcome } from "./lead-history.ts";
+import { foldHistory, leadHistory, noRecordOf, type RecordOutcome } from "./lead-history.ts";
 import { type Moment, viewAt } from "./time-travel.ts";
 
 const USAGE = "usage: npm run view -- --lead ID (--at TIME|TOPIC/PARTITION/OFFSET | --events)";
@@ -61,7 +61,7 @@ async function printView(
 async function printEvents(source: Source, upTo: readonly Position[], leadId: string): Promise<number> {
   const records = await leadHistory(source, createDecoder(config), upTo, leadId);
   if (records.length === 0) {
-    console.error(`the log has no record of lead ${leadId}`);
+    console.error(noRecordOf(leadId));
     return 1;
   }
   const { outcomes } = foldHistory(leadId, records);

@@ -81,14 +81,22 @@ export function createDeadLetters(db: Connection) {
     list: ({ topic, partition, offset }: RecordPosition, most: number): StoredDeadLetter[] =>
       list.all(topic, partition, offset, most).map(storedDeadLetter),
     count: (): number => count.get() as number,
-    /** Those that their topic does not have yet. */
-    unpublished: (most: number): StoredDeadLetter[] => unpublished.all(most).map(storedDeadLetter),
+    /** Those that their topic does not have yet: no more than so many bytes of values, or one letter where that is larger. */
+    unpublished(most: number, mostBytes: number): StoredDeadLetter[] {
+      const letters: StoredDeadLetter[] = [];
+      let bytes = 0;
+      for (const row of unpublished.iterate(most)) {
+        bytes += (row.value?.length ?? 0) + row.headers.length;
+        if (letters.length > 0 && bytes > mostBytes) break;
+        letters.push(storedDeadLetter(row));
+      }
+      return letters;
+    },
     /** How many their topic does not have yet. */
     waiting: (): number => waiting.get() as number,
+    /** Notes that their topic has them, or that they were set aside. */
     markPublished(letters: readonly RecordPosition[]): void {
-      inOneTransaction.immediate(() => {
-        for (const { topic, partition, offset } of letters) markPublished.run(topic, partition, offset);
-      });
+      for (const { topic, partition, offset } of letters) markPublished.run(topic, partition, offset);
     },
     /** @returns false where there is no such letter */
     remove: ({ topic, partition, offset }: RecordPosition): boolean =>

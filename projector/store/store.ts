@@ -11,6 +11,7 @@ import { migrate, requireSchema } from "./migrate.ts";
 import { createNumbers, type NextNumber } from "./numbers.ts";
 import { createPositions } from "./positions.ts";
 import { createRelays } from "./relays.ts";
+import { createSetAsides } from "./set-asides.ts";
 import { createViews } from "./views.ts";
 
 /** The view database as its only writer sees it. */
@@ -25,6 +26,7 @@ export interface Store {
   readonly views: ReturnType<typeof createViews>;
   readonly erased: ReturnType<typeof createErased>;
   readonly relays: ReturnType<typeof createRelays>;
+  readonly setAsides: ReturnType<typeof createSetAsides>;
   readonly deadLetters: ReturnType<typeof createDeadLetters>;
   /** Runs the work in one write transaction: all of it is stored, or nothing. */
   transaction<T>(work: (next: NextNumber) => T): T;
@@ -87,6 +89,7 @@ function storeOf(db: Connection, now: () => number): Store {
     views: createViews(db),
     erased: createErased(db),
     relays: createRelays(db),
+    setAsides: createSetAsides(db),
     deadLetters: createDeadLetters(db),
     transaction: <T>(work: (next: NextNumber) => T) => transact.immediate(work) as T,
     close: () => db.close(),

@@ -1,5 +1,10 @@
 import type { Connection } from "../../shared/sqlite.ts";
-import { type ChangeRow, SELECT_CHANGES, SELECT_WORKSPACE_CHANGES } from "../../shared/view/change.ts";
+import {
+  type ChangeRow,
+  SELECT_CHANGE,
+  SELECT_CHANGES,
+  SELECT_WORKSPACE_CHANGES,
+} from "../../shared/view/change.ts";
 
 /** A view as its row has it; a tombstone has neither status nor body. */
 export interface ViewRow {
@@ -33,6 +38,7 @@ export function createViews(db: Connection) {
   const count = db.prepare<[], number>("SELECT count(*) FROM lead_view WHERE body IS NOT NULL").pluck();
   const after = db.prepare<[number, number], ChangeRow>(SELECT_CHANGES);
   const ofWorkspace = db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES);
+  const change = db.prepare<[string], ChangeRow>(SELECT_CHANGE);
   const waiting = db.prepare<[number], number>("SELECT count(*) FROM lead_view WHERE number > ?").pluck();
   const waitingOf = db
     .prepare<[string, number], number>("SELECT count(*) FROM lead_view WHERE workspace_id = ? AND number > ?")
@@ -60,6 +66,26 @@ export function createViews(db: Connection) {
     /** The same of one workspace. */
     ofWorkspace: (workspaceId: string, number: number, most: number): ChangeRow[] =>
       ofWorkspace.all(workspaceId, number, most),
+    /**
+     * The same, but no more than so many bytes of views, or one view where that is larger.
+     * @param workspaceId undefined = of all workspaces
+     */
+    within(number: number, most: number, mostBytes: number, workspaceId?: string): ChangeRow[] {
+      const rows: ChangeRow[] = [];
+      let bytes = 0;
+      const found =
+        workspaceId === undefined
+          ? after.iterate(number, most)
+          : ofWorkspace.iterate(workspaceId, number, most);
+      for (const row of found) {
+        bytes += row.body?.length ?? 0;
+        if (rows.length > 0 && bytes > mostBytes) break;
+        rows.push(row);
+      }
+      return rows;
+    },
+    /** A lead's latest change. */
+    change: (leadId: string): ChangeRow | undefined => change.get(leadId),
     /** How many changes stand behind a number. */
     waiting: (number: number): number => waiting.get(number) as number,
     /** The same of one workspace. */

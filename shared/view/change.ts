@@ -20,11 +20,23 @@ export interface ChangeRow {
   readonly urlSlots: string | null;
 }
 
-const COLUMNS = `number, lead_id AS leadId, workspace_id AS workspaceId, status, section_numbers AS sectionNumbers,
-  traceparent, body, url_slots AS urlSlots`;
+/** What a change says without its view. */
+export type ChangeHead = Omit<ChangeRow, "body" | "urlSlots">;
+
+const HEAD_COLUMNS = `number, lead_id AS leadId, workspace_id AS workspaceId, status, section_numbers AS sectionNumbers,
+  traceparent`;
+const COLUMNS = `${HEAD_COLUMNS}, body, url_slots AS urlSlots`;
+
+/** Reads one lead's latest change: `?` the lead's id. */
+export const SELECT_CHANGE = `SELECT ${COLUMNS} FROM lead_view WHERE lead_id = ?`;
+export const SELECT_CHANGE_HEAD = `SELECT ${HEAD_COLUMNS} FROM lead_view WHERE lead_id = ?`;
+
+const changesOfAll = (columns: string): string =>
+  `SELECT ${columns} FROM lead_view WHERE number > ? ORDER BY number LIMIT ?`;
 
 /** Reads the changes behind a number, in order: `?` the number, `?` at most so many. */
-export const SELECT_CHANGES = `SELECT ${COLUMNS} FROM lead_view WHERE number > ? ORDER BY number LIMIT ?`;
+export const SELECT_CHANGES = changesOfAll(COLUMNS);
+export const SELECT_CHANGE_HEADS = changesOfAll(HEAD_COLUMNS);
 
 /** Every status that a row can have: those of the contract, and none. */
 const ROW_STATUSES = [...Status.literals.map((status) => `= '${status}'`), "IS NULL"];
@@ -33,8 +45,10 @@ const ROW_STATUSES = [...Status.literals.map((status) => `= '${status}'`), "IS N
  * The same of one workspace: `?` the workspace, `?` the number, `?` at most so many. One range of the index for each
  * status, merged, since the index that finds by status serves this too; the rows are then read by their rowid.
  */
-export const SELECT_WORKSPACE_CHANGES = `WITH bound (workspace, after, most) AS (SELECT ?, ?, ?)
-  SELECT ${COLUMNS} FROM lead_view WHERE rowid IN (
+const changesOfWorkspace = (
+  columns: string,
+): string => `WITH bound (workspace, after, most) AS (SELECT ?, ?, ?)
+  SELECT ${columns} FROM lead_view WHERE rowid IN (
     SELECT id FROM (${ROW_STATUSES.map(
       (status) =>
         `SELECT * FROM (SELECT rowid AS id, number FROM lead_view
@@ -42,6 +56,9 @@ export const SELECT_WORKSPACE_CHANGES = `WITH bound (workspace, after, most) AS 
             AND number > (SELECT after FROM bound) ORDER BY number LIMIT (SELECT most FROM bound))`,
     ).join(" UNION ALL ")}) ORDER BY number LIMIT (SELECT most FROM bound))
   ORDER BY number`;
+
+export const SELECT_WORKSPACE_CHANGES = changesOfWorkspace(COLUMNS);
+export const SELECT_WORKSPACE_CHANGE_HEADS = changesOfWorkspace(HEAD_COLUMNS);
 
 /** The last number that a change was given. */
 export const SELECT_LAST_NUMBER = "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'number'";

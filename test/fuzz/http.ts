@@ -99,8 +99,10 @@ function compose(random: Random, { path, parameters }: Operation, { key, leadIds
       random.chance(0.3) && parameter.in === "path" ? random.pick(leadIds) : valueFor(random, parameter);
     if (parameter.in === "path") url = url.replace(`{${parameter.name}}`, pathText(random, value));
     else if (random.chance(0.4)) continue;
-    else if (parameter.in === "query") query.append(parameter.name, value);
-    else headers[parameter.name.toLowerCase()] = headerOf(value);
+    else if (parameter.in === "query") {
+      query.append(parameter.name, value);
+      if (random.chance(0.03)) query.append(parameter.name, value);
+    } else headers[parameter.name.toLowerCase()] = headerOf(value);
   }
   if (random.chance(0.05)) query.append(nastyText(random), "1");
   if (query.size > 0) url += `?${query}`;
@@ -114,7 +116,8 @@ function compose(random: Random, { path, parameters }: Operation, { key, leadIds
 function valueFor(random: Random, { schema }: Parameter): string {
   if (random.chance(0.33)) return nastyText(random);
   if (schema.enum) return String(random.pick(schema.enum));
-  if (schema.pattern === "^\\d{1,15}$") return String(random.integer(0, 100));
+  if (schema.pattern?.includes("\\d{")) return String(random.integer(0, 100));
+  if (schema.type === "integer") return String(random.integer(0, 120));
   if (random.chance(0.3)) return `omni.lead/0/${random.integer(0, 50)}`;
   const length = random.integer(schema.minLength ?? 0, Math.min(schema.maxLength ?? 300, 300));
   return Array.from({ length }, () => String.fromCodePoint(random.integer(32, 0xd7ff))).join("");
@@ -163,6 +166,9 @@ async function ask(port: number, agent: Agent, asked: Asked): Promise<Answer> {
 function breachOf({ path, method }: Asked, answer: Answer): string | undefined {
   const { statusCode, body } = answer;
   if (statusCode === 500) return "500";
+  for (const name of ["x-request-id", "x-content-type-options"])
+    if (answer.headers[name] === undefined) return `no ${name}`;
+  if (method === "HEAD" && body !== "") return "a body to HEAD";
   if (method !== "GET") return statusCode < 500 || statusCode === 504 ? undefined : `status ${statusCode}`;
   return contractBreach(path, { ...answer, body });
 }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import type { FeedLimits } from "../../api/change-feed.ts";
 import { openKeysReader } from "../../api/keys.ts";
 import { createPresigner } from "../../api/presign.ts";
 import { createServer } from "../../api/server.ts";
@@ -20,18 +21,20 @@ export function openApi({
   ratePerMinute = 0,
   env = {},
   mostConnections,
+  feedLimits = {},
   readiness = { reason: () => undefined, close: () => undefined },
 }: {
   readonly s3?: S3Config;
   readonly now?: () => number;
   readonly ratePerMinute?: number;
   readonly mostConnections?: number;
+  readonly feedLimits?: Partial<FeedLimits>;
   /** Ready where it is not given. */
   readonly readiness?: Readiness;
   /** Settings. */
   readonly env?: Readonly<Record<string, string>>;
 } = {}) {
-  const { httpTimeouts: timeouts, trustedProxies, topics } = readConfig(env);
+  const { httpTimeouts: timeouts, trustedProxies, topics, streamsPerKey } = readConfig(env);
   const databaseDir = mkdtempSync(join(tmpdir(), "lead-view-api-"));
   const projector = openProjector(viewFile({ databaseDir }));
   const keyStore = openKeys(keysFile({ databaseDir }));
@@ -51,6 +54,8 @@ export function openApi({
     topics,
     ask: undefined,
     mostConnections,
+    streamsPerKey,
+    feedLimits,
   });
   return {
     projector,

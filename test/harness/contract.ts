@@ -22,7 +22,7 @@ export function contractBreach(path: string, { statusCode, headers, body }: Answ
   const type = String(headers["content-type"] ?? "").split(";")[0] as string;
   const schema = described.content[type]?.schema;
   if (schema === undefined) return `${path} ${statusCode}: no ${type} in the document`;
-  if (type === "text/event-stream") return undefined;
+  if (type === "text/event-stream" || type === "text/plain") return undefined;
   const name = `${path} ${statusCode} ${type}`;
   const known =
     validators.get(name) ?? ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"openapi#/')));

@@ -34,7 +34,7 @@ export async function openStream(url: string, headers: Record<string, string>) {
   return {
     response,
     events,
-    changes: () => events.filter(({ event }) => event !== "ready"),
+    changes: () => events.filter(({ event }) => event.startsWith("lead_view.")),
     kill: () => response.destroy(),
   };
 }

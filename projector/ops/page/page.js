@@ -98,7 +98,12 @@ async function showStatus() {
   );
   fillTable(
     "outboxes",
-    status.outboxes.map(({ relay, waiting }) => [relay, number(waiting)]),
+    status.outboxes.map(({ relay, waiting, setAside, held }) => [
+      relay,
+      number(waiting),
+      number(setAside),
+      number(held),
+    ]),
   );
   showRebuild(requests.find(({ kind, state }) => kind === "rebuild" && state === "running"));
 }
@@ -115,7 +120,12 @@ function showRebuild(rebuild) {
 }
 
 async function showSlow() {
-  const [generations, letters] = await Promise.all([ask("generations"), ask("dead-letters")]);
+  const [generations, letters, webhooks] = await Promise.all([
+    ask("generations"),
+    ask("dead-letters"),
+    ask("webhooks"),
+  ]);
+  fillTable("webhooks", webhooks.map(endpointRow));
   fillTable(
     "generations",
     generations.map(({ number: no, serving, views, bytes }) => [
@@ -135,6 +145,37 @@ async function showSlow() {
       return [id, failedAt, code, reason, retry];
     }),
   );
+}
+
+function endpointRow({ id, workspaceId, url, state, disabledReason, waiting, setAside, held }) {
+  const actions = document.createElement("span");
+  for (const [action, label] of [
+    ["test", "Test"],
+    state === "disabled" ? ["enable", "Enable"] : ["disable", "Disable"],
+    ...(held > 0 ? [["redeliver", "Redeliver"]] : []),
+  ]) {
+    const button = document.createElement("button");
+    button.textContent = label;
+    button.setAttribute("aria-label", `${label} endpoint ${id}`);
+    button.addEventListener("click", () => changeEndpoint(id, action, button));
+    actions.append(button);
+  }
+  const told = disabledReason === null ? state : `${state}: ${disabledReason}`;
+  return [id, workspaceId, url, told, number(waiting + setAside), number(held), actions];
+}
+
+async function changeEndpoint(id, action, button) {
+  button.disabled = true;
+  byId("webhook-state").textContent = `${action} ${id}…`;
+  try {
+    const { ok, output, result } = await ask(`webhooks/${encodeURIComponent(id)}/${action}`, "POST");
+    const said = result?.status === undefined ? "done" : `the receiver answered ${result.status}`;
+    byId("webhook-state").textContent = `${action} ${id}: ${ok ? said : output}`;
+    await showSlow();
+  } catch (error) {
+    byId("webhook-state").textContent = error.message;
+  }
+  button.disabled = false;
 }
 
 async function retryLetter(id, button) {

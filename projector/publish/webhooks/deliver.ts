@@ -1,152 +1,182 @@
-import { createHmac } from "node:crypto";
-import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../../../shared/log.ts";
-import { type ChangeRow, viewWithoutUrls } from "../../../shared/view/change.ts";
+import type { ChangeRow } from "../../../shared/view/change.ts";
 import type { Store } from "../../store/store.ts";
 import { passingOn, type Tracing } from "../../trace/tracing.ts";
-import { publicAddress } from "./address.ts";
-import type { Endpoint, Endpoints } from "./endpoints.ts";
+import { type Outbox, readOutbox } from "../outbox-reader.ts";
+import { createEndpointChannel } from "./endpoint-channel.ts";
+import { type Endpoint, type Endpoints, relayOf } from "./endpoints.ts";
+import { isAtHome, settleHere } from "./home.ts";
+import { ANSWER_MS } from "./post.ts";
+import { SCHEDULE_MS } from "./retry-policy.ts";
 
 const LOOK_MS = 200;
-const AT_ONCE = 50;
-/** A receiver answers within this time (omni-facts.md). */
-const ANSWER_MS = 5_000;
-/** Milliseconds before each further try; after the last one the change is given up, and kept as undelivered. */
-const BACK_OFF_MS: readonly number[] = [60_000, 300_000, 1_800_000, 7_200_000, 28_800_000];
+/** Bytes of views that an endpoint has in memory at once. */
+const AT_ONCE_BYTES = 4 * 1024 ** 2;
 
 export interface Delivering {
   readonly store: Store;
   readonly endpoints: Endpoints;
+  readonly databaseDir: string;
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly allowPrivate: boolean;
   readonly tracing?: Tracing;
-  readonly backOffMs?: readonly number[];
+  readonly schedule?: readonly number[];
+  readonly answerMs?: number;
+}
+
+/** One endpoint's reader. */
+interface Reader {
+  endpoint: Endpoint;
+  readonly stopping: AbortController;
+  readonly done: Promise<void>;
 }
 
 /**
- * Tells every endpoint of its workspace's changed views until the signal aborts: at least once, in order, one change of
- * an endpoint after the other; of a lead that changed several times meanwhile, the latest view (design.md section 9).
+ * Tells every endpoint of its workspace's changed views until the signal aborts: at least once, in order per lead, each
+ * endpoint by itself; of a lead that changed several times meanwhile, the latest view. Trouble with a receiver or with the
+ * endpoints' file stays here.
  */
 export async function deliverWebhooks(delivering: Delivering): Promise<void> {
-  const { endpoints, signal } = delivering;
-  const busy = new Set<string>();
-  while (!signal.aborted) {
-    for (const endpoint of endpoints.all()) {
-      if (busy.has(endpoint.id) || !isDue(endpoint, delivering.backOffMs ?? BACK_OFF_MS)) continue;
-      busy.add(endpoint.id);
-      // Each by itself: a slow receiver keeps no other waiting.
-      void deliverTo(endpoint, delivering).finally(() => busy.delete(endpoint.id));
-    }
-    await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);
-  }
-  while (busy.size > 0) await delay(10);
-}
+  const { endpoints, databaseDir, log, signal } = delivering;
+  const readers = new Map<string, Reader>();
+  /** What is to be written of an endpoint, and could not be yet. */
+  const unwritten = new Map<string, () => void>();
+  let settled = false;
+  let said = "";
 
-/** A time beyond any that we set says that the clock went back since: such a wait is over. */
-function isDue({ nextTryAt }: Endpoint, backOffMs: readonly number[]): boolean {
-  const wait = nextTryAt - Date.now();
-  return wait <= 0 || wait > Math.max(...backOffMs);
-}
+  const sayOnce = (fields: object, message: string) => {
+    const text = `${message} ${JSON.stringify(fields)}`;
+    if (text !== said) log.warn(fields, message);
+    said = text;
+  };
 
-async function deliverTo(endpoint: Endpoint, delivering: Delivering): Promise<void> {
-  const {
-    store,
-    endpoints,
-    log,
-    signal,
-    allowPrivate,
-    tracing = passingOn,
-    backOffMs = BACK_OFF_MS,
-  } = delivering;
-  const { id, workspaceId } = endpoint;
-  const changes = store.views.ofWorkspace(workspaceId, endpoint.seq, AT_ONCE);
-  let attempts = endpoint.attempts;
-  for (const change of changes) {
-    if (signal.aborted) return;
-    const { traceparent } = change;
-    const step = traceparent === null ? undefined : tracing.send(traceparent, "webhook", id);
-    try {
-      await send(endpoint, change, step?.traceparent, allowPrivate);
-      step?.end();
-      endpoints.advance(id, change.number);
-      attempts = 0;
-    } catch (error) {
-      const wait = backOffMs[attempts];
-      const reason = (error as Error).message;
-      step?.end((error as Error).name);
-      log.warn({ endpoint: id, attempt: attempts + 1, reason, retryInMs: wait }, "webhook not delivered");
-      if (wait !== undefined) {
-        endpoints.postpone(id, Date.now() + wait);
+  const write = (name: string, work: () => void) => {
+    unwritten.set(name, work);
+    flush();
+  };
+  const flush = () => {
+    for (const [name, work] of unwritten) {
+      try {
+        work();
+        unwritten.delete(name);
+      } catch (error) {
+        sayOnce({ error: (error as Error).message }, "the endpoints' file can't be written; trying again");
         return;
       }
-      const { leadId, number } = change;
-      endpoints.giveUp({
-        endpointId: id,
-        leadId,
-        version: number,
-        error: reason,
-        failedAt: new Date().toISOString(),
-      });
-      endpoints.advance(id, number);
-      attempts = 0;
+    }
+  };
+
+  const start = (endpoint: Endpoint): Reader => {
+    const stopping = new AbortController();
+    const reader: Reader = { endpoint, stopping, done: Promise.resolve() };
+    const ending = AbortSignal.any([signal, stopping.signal]);
+    return Object.assign(reader, { done: read(reader, ending) });
+  };
+
+  const read = (reader: Reader, ending: AbortSignal): Promise<void> => {
+    const {
+      store,
+      allowPrivate,
+      tracing = passingOn,
+      schedule = SCHEDULE_MS,
+      answerMs = ANSWER_MS,
+    } = delivering;
+    const { id } = reader.endpoint;
+    const channel = createEndpointChannel({
+      endpoint: () => reader.endpoint,
+      posting: { allowPrivate, answerMs, signal: ending },
+      log,
+      tracing,
+      schedule,
+      disable(disabledReason) {
+        if (reader.endpoint.disabledReason !== null) return;
+        log.error({ endpoint: id, reason: disabledReason }, "webhook endpoint disabled");
+        reader.endpoint = { ...reader.endpoint, disabledReason };
+        write(`disable ${id}`, () => endpoints.disable(id, disabledReason));
+      },
+      failing(failingSince) {
+        reader.endpoint = { ...reader.endpoint, failingSince };
+        write(`failing ${id}`, () => endpoints.failing(id, failingSince));
+      },
+    });
+    const outbox = endpointOutbox(store, () => reader.endpoint);
+    return readOutbox({ store, outbox, channel, log, signal: ending, lookMs: LOOK_MS });
+  };
+
+  /** Which endpoints are to be told of changes now. */
+  const active = (): Endpoint[] => {
+    if (!isAtHome(databaseDir, endpoints)) {
+      settled = false;
+      sayOnce(
+        { databaseDir },
+        "webhooks are not sent: this folder is a copy, or was restored. If it is to send, say so: npm run webhooks -- resume",
+      );
+      return [];
+    }
+    if (!settled) write("home", () => settleHere(databaseDir, endpoints));
+    settled = true;
+    return endpoints.all().filter(({ disabledReason }) => disabledReason === null);
+  };
+
+  for (; !signal.aborted; await delay(LOOK_MS, undefined, { signal }).catch(() => undefined)) {
+    flush();
+    let now: Endpoint[];
+    try {
+      now = active();
+    } catch (error) {
+      // Whoever is told goes on being told.
+      sayOnce({ error: (error as Error).message }, "the endpoints' file can't be read; trying again");
+      continue;
+    }
+    const ids = new Set(now.map(({ id }) => id));
+    for (const [id, { stopping, done }] of readers) {
+      if (ids.has(id) || unwritten.size > 0) continue;
+      stopping.abort();
+      void done.then(() => readers.delete(id));
+    }
+    for (const endpoint of now) {
+      const reader = readers.get(endpoint.id);
+      if (reader === undefined) readers.set(endpoint.id, start(endpoint));
+      else if (unwritten.size === 0) reader.endpoint = endpoint;
     }
   }
+  await Promise.all([...readers.values()].map(({ done }) => done));
 }
 
-/** @throws Error where the receiver does not answer with success in time */
-async function send(
-  { url, secret }: Endpoint,
-  change: ChangeRow,
-  traceparent: string | undefined,
-  allowPrivate: boolean,
-): Promise<void> {
-  const target = new URL(url);
-  const { address, family } = await publicAddress(target, allowPrivate);
-  const body = bodyOf(change);
-  const messageId = `${change.leadId}:${change.number}`;
-  const timestamp = Math.floor(Date.now() / 1_000);
-  const request = (target.protocol === "https:" ? httpsRequest : httpRequest)(target, {
-    method: "POST",
-    lookup: (_host, _options, done) => done(null, [{ address, family }] as never, family),
-    signal: AbortSignal.timeout(ANSWER_MS),
-    headers: {
-      "content-type": "application/json",
-      "content-length": body.length,
-      "webhook-id": encodeURIComponent(messageId),
-      "webhook-timestamp": String(timestamp),
-      "webhook-signature": sign(secret, encodeURIComponent(messageId), timestamp, body),
-      ...(traceparent === undefined ? {} : { traceparent }),
+/** The changes of an endpoint's workspace that it was not told of yet. */
+function endpointOutbox(
+  { views, relays, setAsides, numbers }: Store,
+  endpoint: () => Endpoint,
+): Outbox<ChangeRow> {
+  const { id, workspaceId, after } = endpoint();
+  const relay = relayOf({ id });
+  // A view database that knows nothing of it was made anew: its numbers are above all that were given before.
+  const position = () => Math.max(relays.position(relay), after);
+  /** The last number that was given when nothing was found. */
+  let emptyAt = -1;
+  return {
+    relay,
+    next(most) {
+      const last = numbers.last();
+      if (last === emptyAt) return [];
+      const rows = views.within(position(), most, AT_ONCE_BYTES, workspaceId);
+      if (rows.length === 0) emptyAt = last;
+      return rows;
     },
-  });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  request.on("error", reject);
-  request.on("response", (response) => {
-    response.resume();
-    const { statusCode = 0 } = response;
-    if (statusCode >= 200 && statusCode < 300) resolve();
-    else reject(new Error(`the receiver answered ${statusCode}`));
-  });
-  request.end(body);
-  await promise;
+    advance: (rows) => relays.advance(relay, (rows.at(-1) as ChangeRow).number),
+    find: views.change,
+    nameOf: ({ leadId }) => leadId,
+    numberOf: ({ number }) => number,
+    bytesOf: ({ body }) => body?.length ?? 0,
+    waiting: () => waitingFor({ views, relays, setAsides }, endpoint()),
+  };
 }
 
-/** Standard Webhooks' signature: HMAC-SHA256 of id, timestamp and body. */
-export function sign(secret: string, messageId: string, timestamp: number, body: Buffer): string {
-  const key = Buffer.from(secret.replace(/^whsec_/, ""), "base64");
-  return `v1,${createHmac("sha256", key).update(`${messageId}.${timestamp}.`).update(body).digest("base64")}`;
-}
-
-function bodyOf({ leadId, workspaceId, number, status, body, urlSlots }: ChangeRow): Buffer {
-  const timestamp = new Date().toISOString();
-  if (status === null || body === null) {
-    return Buffer.from(
-      JSON.stringify({ type: "lead_view.erased", timestamp, data: { leadId, workspaceId, version: number } }),
-    );
-  }
-  const data = JSON.stringify({ leadId, workspaceId, version: number, status }).slice(0, -1);
-  const head = `{"type":"lead_view.changed","timestamp":"${timestamp}","data":${data},"view":`;
-  return Buffer.concat([Buffer.from(head), viewWithoutUrls(body, urlSlots), Buffer.from("}}")]);
-}
+/** How many changes an endpoint was not told of yet. */
+export const waitingFor = (
+  { views, relays }: Pick<Store, "views" | "relays" | "setAsides">,
+  endpoint: Endpoint,
+): number =>
+  views.waitingOf(endpoint.workspaceId, Math.max(relays.position(relayOf(endpoint)), endpoint.after));

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { type Connection, openWriter } from "../../../shared/sqlite.ts";
+import { type Connection, openReader, openWriter } from "../../../shared/sqlite.ts";
 
 /** An address that is told of a workspace's changed views. */
 export interface Endpoint {
@@ -9,74 +9,115 @@ export interface Endpoint {
   readonly url: string;
   /** Standard Webhooks: `whsec_` and base64. */
   readonly secret: string;
-  /** The number of the last change that was delivered, or given up. */
-  readonly seq: number;
-  /** Tries of the change behind that one. */
-  readonly attempts: number;
-  /** Milliseconds since 1970; no try before. */
-  readonly nextTryAt: number;
-}
-
-/** A change that an endpoint did not take: the dead letter of a webhook. */
-export interface Undelivered {
-  readonly id: number;
-  readonly endpointId: string;
-  readonly leadId: string;
-  readonly version: number;
-  readonly error: string;
-  readonly failedAt: string;
+  /** The one before, with which messages are signed too until a time (milliseconds since 1970); null = none. */
+  readonly oldSecret: string | null;
+  readonly oldSecretUntil: number;
+  /** The last number that was given when it was added: it is told of what comes behind. */
+  readonly after: number;
+  /** Why nothing is sent to it; null = it is active. */
+  readonly disabledReason: string | null;
+  /** Milliseconds since 1970 of the first failure behind the last success; null = it takes what it is sent. */
+  readonly failingSince: number | null;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
 }
 
 /** The file of the endpoints: beside the views, since a rebuild replaces those. */
 export const webhooksFile = (databaseDir: string): string => join(databaseDir, "webhooks.sqlite");
 
-const COLUMNS = "id, workspace_id AS workspaceId, url, secret, seq, attempts, next_try_at AS nextTryAt";
+/** Where an endpoint stands in the changes, and what is set aside for it, goes by this name in the view database. */
+export const relayOf = ({ id }: Pick<Endpoint, "id">): string => `webhook:${id}`;
 
-/** Opens the endpoints' store, creating it where there is none. */
+const COLUMNS = `id, workspace_id AS workspaceId, url, secret, old_secret AS oldSecret, old_secret_until AS oldSecretUntil,
+  after_number AS after, disabled_reason AS disabledReason, failing_since AS failingSince, created_at AS createdAt`;
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS webhook_endpoint (
+    id TEXT PRIMARY KEY, workspace_id TEXT NOT NULL, url TEXT NOT NULL, secret TEXT NOT NULL,
+    old_secret TEXT, old_secret_until INTEGER NOT NULL DEFAULT 0, after_number INTEGER NOT NULL,
+    disabled_reason TEXT, failing_since INTEGER, created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID`;
+
+const newSecret = (): string => `whsec_${randomBytes(24).toString("base64")}`;
+
+/** The endpoints as everybody may read them. @throws Error where the file is not there */
+export function openEndpointsToRead(file: string) {
+  const db = openReader(file);
+  return { ...reading(db), close: () => db.close() };
+}
+
+/**
+ * Opens the endpoints' store for the owner, creating it where there is none. It waits for no lock: a file that somebody
+ * else holds is an error at once, so that nobody's fold waits for it.
+ */
 export function openEndpoints(file: string) {
   const db: Connection = openWriter(file);
-  db.exec(`
-    CREATE TABLE IF NOT EXISTS endpoint (
-      id TEXT PRIMARY KEY, workspace_id TEXT NOT NULL, url TEXT NOT NULL, secret TEXT NOT NULL,
-      seq INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, next_try_at INTEGER NOT NULL DEFAULT 0
-    ) STRICT;
-    CREATE TABLE IF NOT EXISTS undelivered (
-      id INTEGER PRIMARY KEY AUTOINCREMENT, endpoint_id TEXT NOT NULL, lead_id TEXT NOT NULL, version INTEGER NOT NULL,
-      error TEXT NOT NULL, failed_at TEXT NOT NULL
-    ) STRICT`);
-  const all = db.prepare<[], Endpoint>(`SELECT ${COLUMNS} FROM endpoint ORDER BY id`);
+  // A few small rows a day: moved into the database by the write that makes it worth it.
+  db.pragma("wal_autocheckpoint = 64");
+  db.exec(SCHEMA);
+  db.pragma("busy_timeout = 0");
   const insert = db.prepare(
-    "INSERT INTO endpoint (id, workspace_id, url, secret, seq) VALUES (?, ?, ?, ?, ?)",
+    "INSERT INTO webhook_endpoint (id, workspace_id, url, secret, after_number, created_at) VALUES (?, ?, ?, ?, ?, ?)",
   );
-  const remove = db.prepare<[string]>("DELETE FROM endpoint WHERE id = ?");
-  const advance = db.prepare("UPDATE endpoint SET seq = ?, attempts = 0, next_try_at = 0 WHERE id = ?");
-  const postpone = db.prepare("UPDATE endpoint SET attempts = attempts + 1, next_try_at = ? WHERE id = ?");
-  const giveUp = db.prepare(
-    "INSERT INTO undelivered (endpoint_id, lead_id, version, error, failed_at) VALUES (?, ?, ?, ?, ?)",
+  const remove = db.prepare<[string]>("DELETE FROM webhook_endpoint WHERE id = ?");
+  const disable = db.prepare<[string, string]>(
+    "UPDATE webhook_endpoint SET disabled_reason = ? WHERE id = ?",
   );
-  const undelivered = db.prepare<[], Undelivered>(
-    "SELECT id, endpoint_id AS endpointId, lead_id AS leadId, version, error, failed_at AS failedAt FROM undelivered ORDER BY id",
+  const enable = db.prepare<[string]>(
+    "UPDATE webhook_endpoint SET disabled_reason = NULL, failing_since = NULL WHERE id = ?",
   );
-  const forget = db.prepare<[number]>("DELETE FROM undelivered WHERE id = ?");
+  const failing = db.prepare<[number | null, string]>(
+    "UPDATE webhook_endpoint SET failing_since = ? WHERE id = ?",
+  );
+  const rotate = db.prepare<[number, string, string]>(
+    "UPDATE webhook_endpoint SET old_secret = secret, old_secret_until = ?, secret = ? WHERE id = ?",
+  );
+  const setFact = db.prepare<[string, string]>(
+    "INSERT INTO fact VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+  );
+  return {
+    ...reading(db),
+    /** Adds an endpoint that is told of what comes behind a change's number. */
+    add(workspaceId: string, url: string, after: number, now: number): Endpoint {
+      const [id, secret] = [randomUUID(), newSecret()];
+      insert.run(id, workspaceId, url, secret, after, now);
+      return {
+        id,
+        workspaceId,
+        url,
+        secret,
+        after,
+        oldSecret: null,
+        oldSecretUntil: 0,
+        disabledReason: null,
+        failingSince: null,
+        createdAt: now,
+      };
+    },
+    remove: (id: string): void => void remove.run(id),
+    disable: (id: string, reason: string): void => void disable.run(reason, id),
+    /** Active again, with a clean record. */
+    enable: (id: string): void => void enable.run(id),
+    failing: (id: string, since: number | null): void => void failing.run(since, id),
+    /** Gives a new secret; the old one signs too until a time. @returns the new one */
+    rotate(id: string, oldSecretUntil: number): string {
+      const secret = newSecret();
+      rotate.run(oldSecretUntil, secret, id);
+      return secret;
+    },
+    setFact: (name: "home", value: string): void => void setFact.run(name, value),
+    close: () => db.close(),
+  };
+}
+
+function reading(db: Connection) {
+  const all = db.prepare<[], Endpoint>(`SELECT ${COLUMNS} FROM webhook_endpoint ORDER BY created_at, id`);
+  const get = db.prepare<[string], Endpoint>(`SELECT ${COLUMNS} FROM webhook_endpoint WHERE id = ?`);
+  const fact = db.prepare<[string], string>("SELECT value FROM fact WHERE name = ?").pluck();
   return {
     all: (): Endpoint[] => all.all(),
-    /** Adds an endpoint that is told of what comes behind a change's number. */
-    add(workspaceId: string, url: string, seq: number): Endpoint {
-      const id = randomUUID();
-      const secret = `whsec_${randomBytes(24).toString("base64")}`;
-      insert.run(id, workspaceId, url, secret, seq);
-      return { id, workspaceId, url, secret, seq, attempts: 0, nextTryAt: 0 };
-    },
-    /** @returns false where there is none */
-    remove: (id: string): boolean => remove.run(id).changes === 1,
-    advance: (id: string, seq: number): void => void advance.run(seq, id),
-    postpone: (id: string, nextTryAt: number): void => void postpone.run(nextTryAt, id),
-    giveUp: (letter: Omit<Undelivered, "id">): void =>
-      void giveUp.run(letter.endpointId, letter.leadId, letter.version, letter.error, letter.failedAt),
-    undelivered: (): Undelivered[] => undelivered.all(),
-    /** @returns false where there is none */
-    forget: (id: number): boolean => forget.run(id).changes === 1,
-    close: () => db.close(),
+    get: (id: string): Endpoint | undefined => get.get(id),
+    fact: (name: "home"): string | undefined => fact.get(name),
   };
 }
 

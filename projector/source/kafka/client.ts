@@ -4,21 +4,35 @@ import type { Logger } from "../../../shared/log.ts";
 import { SourceError } from "../source.ts";
 import { registerCodecs } from "./codecs.ts";
 import { registerNullHeaders } from "./kafka-headers.ts";
+import { scheduleOnlyWhatWaits } from "./request-queue.ts";
 
 const { Kafka: KafkaClient, logLevel } = kafkajs;
 
 registerCodecs();
+scheduleOnlyWhatWaits();
 registerNullHeaders();
 
-/** A client of the configured cluster, which logs through ours. */
-export function createKafka({ brokers, clientId, tls, sasl }: KafkaConfig, log: Logger): Kafka {
+/**
+ * A client of the configured cluster, which logs through ours.
+ * @param requestTimeout milliseconds that a broker has for an answer
+ * @param retries how often the client itself tries again
+ */
+export function createKafka(
+  { brokers, clientId, tls, sasl }: KafkaConfig,
+  log: Logger,
+  {
+    requestTimeout = 30_000,
+    retries = 5,
+  }: { readonly requestTimeout?: number; readonly retries?: number } = {},
+): Kafka {
   return new KafkaClient({
     clientId,
     brokers: [...brokers],
     ssl: tls === false ? false : tls.ca === undefined ? true : { ca: [tls.ca] },
     ...(sasl ? { sasl: sasl as never } : {}),
     connectionTimeout: 5_000,
-    retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 5 },
+    requestTimeout,
+    retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries },
     logLevel: logLevel.INFO,
     logCreator: () => (entry) => forward(entry, log),
   });
@@ -62,6 +76,16 @@ export function hopeless(error: unknown): SourceError | undefined {
     cause = cause.originalError ?? (cause.cause as typeof cause);
   }
   return undefined;
+}
+
+/** The broker's words for what went wrong, from the outermost error inwards. */
+export function kafkaErrorTypes(error: unknown): string[] {
+  const types: string[] = [];
+  for (let cause = error as KafkaTrouble | undefined; cause; ) {
+    if (cause.type !== undefined) types.push(cause.type);
+    cause = cause.originalError ?? (cause.cause as typeof cause);
+  }
+  return types;
 }
 
 /** True for an error of kafkajs: the broker's or the network's, not ours. */

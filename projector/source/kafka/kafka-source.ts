@@ -144,7 +144,11 @@ async function consume({
     });
     onReader(reader);
     consumer.on("consumer.crash", ({ payload }) => ended.reject(payload.error));
-    consumer.on("consumer.group_join", ({ payload }) => reader.assigned(payload.memberAssignment));
+    consumer.on("consumer.group_join", ({ payload }) => {
+      // The broker is well again, also where it has nothing new.
+      onBatch();
+      reader.assigned(payload.memberAssignment);
+    });
     consumer.on("consumer.start_batch_process", ({ payload }) => reader.passedOver(payload));
     checking = setInterval(() => void reader.check(), CHECK_MS);
     if (ends) looking = setInterval(() => !reader.behind(ends) && ended.resolve(), LOOK_MS);

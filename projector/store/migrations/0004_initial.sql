@@ -84,3 +84,14 @@ CREATE INDEX lead_view_workspace ON lead_view (workspace_id, status, number);
 
 -- How far each relay and each webhook endpoint has come: beside the numbers that they count in.
 CREATE TABLE relay (name TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+-- What a relay could not pass on when its turn came, while others went on (rule: nobody blocks another): by the lead's
+-- id, or the dead letter's position. "number" is the change that waits (0 for a dead letter), "lane" what its order is kept
+-- in; "next_try_at" (milliseconds since 1970) is null where only a command tries it again.
+CREATE TABLE set_aside (
+  relay TEXT NOT NULL, name TEXT NOT NULL, lane TEXT NOT NULL, number INTEGER NOT NULL, reason TEXT NOT NULL,
+  attempts INTEGER NOT NULL, since INTEGER NOT NULL, next_try_at INTEGER,
+  PRIMARY KEY (relay, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX set_aside_lane ON set_aside (relay, lane, next_try_at) WHERE next_try_at IS NOT NULL;
+CREATE INDEX set_aside_due ON set_aside (relay, next_try_at) WHERE next_try_at IS NOT NULL;

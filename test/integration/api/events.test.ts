@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createKey, hashKey, revokeKey } from "../../../shared/keys.ts";
 import { openApi } from "../../harness/api.ts";
 import { createSpeaker } from "../../harness/events.ts";
 import { openStream } from "../../harness/sse.ts";
@@ -20,6 +21,7 @@ const tell = (leadId: string, event: string, data: Record<string, unknown> = {},
   api.projector.foldBatch([speaker.say({ leadId, event, data, workspaceId })]);
 const open = (path: string, headers: Record<string, string> = {}) =>
   openStream(`${address}${path}`, { "x-api-key": api.key, ...headers });
+const numberOf = (leadId: string) => api.projector.store.views.get(leadId)?.number;
 const ALL = "/api/v1/lead-views/events";
 
 test("a lead's stream tells of its changes with the view as the read gives it, and of its erase", async () => {
@@ -32,7 +34,7 @@ test("a lead's stream tells of its changes with the view as the read gives it, a
   const [change] = stream.changes();
   expect(change?.data).toMatchObject({
     leadId: "lead-1",
-    version: 2,
+    version: numberOf("lead-1"),
     status: "IN_PROGRESS",
     changed: ["lead"],
   });
@@ -41,7 +43,7 @@ test("a lead's stream tells of its changes with the view as the read gives it, a
   await until("the erase", () => stream.changes().length === 2);
   expect(stream.changes()[1]).toMatchObject({
     event: "lead_view.erased",
-    data: { leadId: "lead-1", version: 3 },
+    data: { leadId: "lead-1", version: numberOf("lead-1") },
   });
   stream.kill();
 });
@@ -139,17 +141,179 @@ test("a client that is cut off 100 times and resumes has the latest version of e
   for (const { leadId, number } of latest) expect(seen.get(leadId)).toBe(number);
 });
 
-test("a reader that does not read is dropped, and others are served", async () => {
-  const slow = await open(ALL);
-  const quick = await open(ALL);
-  await until("both ready", () => slow.events.length + quick.events.length === 2);
-  slow.response.pause();
-  for (let round = 0; round < 60; round++) {
-    tell("lead-1", "lead.updated", { activitySummary: `${round} ${"x".repeat(200_000)}` });
-    await until("the quick reader", () => quick.changes().length > round);
-  }
-  slow.response.resume();
-  await until("the slow reader's end", () => slow.response.complete || slow.response.destroyed);
-  expect(slow.changes().length).toBeLessThan(60);
-  quick.kill();
+describe("many, slow and large", () => {
+  beforeEach(async () => {
+    await api.close();
+    api = openApi({
+      feedLimits: { stallMs: 1_500, mostWaitingBytes: 8 * 1024 ** 2 },
+      env: { API_STREAMS_PER_KEY: "40" },
+    });
+    speaker = createSpeaker();
+    address = await api.server.listen({ port: 0, host: "127.0.0.1" });
+    tell("lead-1", "lead.created", { firstName: "Ann" });
+  });
+  const large = (leadId: string, bytes: number) => {
+    for (let log = 0; log < bytes; log += 500_000) {
+      const data = { id: `log-${log}`, output: "x".repeat(Math.min(bytes - log, 500_000)) };
+      tell(leadId, "action_log.created", data);
+    }
+  };
+  const metric = async (name: string) =>
+    Number(new RegExp(`^${name} (\\d+)`, "m").exec((await api.server.inject("/metrics")).body)?.[1]);
+
+  test("a reader that takes nothing is dropped, others are served; one that is slow gets each lead's latest view", async () => {
+    const [stalled, slow, quick] = await Promise.all([open(ALL), open(ALL), open(ALL)]);
+    await until("all ready", () => [stalled, slow, quick].every(({ events }) => events.length === 1));
+    stalled.response.pause();
+    slow.response.pause();
+    for (let round = 0; round < 60; round++) {
+      tell("lead-1", "lead.updated", { activitySummary: `${round} ${"x".repeat(200_000)}` });
+      await until("the quick reader", () => quick.changes().at(-1)?.data.version === numberOf("lead-1"));
+      // It takes a little now and then.
+      slow.response.resume();
+      await new Promise((resolve) => setImmediate(resolve));
+      slow.response.pause();
+    }
+    slow.response.resume();
+    await until("the slow reader's latest", () => slow.changes().at(-1)?.data.version === numberOf("lead-1"));
+    await until("the stalled one to be dropped", async () => (await metric("lead_view_subscribers")) === 2);
+    for (const stream of [stalled, slow, quick]) stream.kill();
+  });
+
+  test("a view larger than any buffer gets to its readers, live and catching up", async () => {
+    const live = await open(ALL);
+    await until("ready", () => live.events.length === 1);
+    large("lead-1", 4_000_000);
+    await until("live", () => live.changes().at(-1)?.data.version === numberOf("lead-1"));
+    const late = await open(`${ALL}?from=start`);
+    await until("late", () => late.changes().at(-1)?.data.version === numberOf("lead-1"));
+    expect(late.changes()[0]?.data.view.actionLogs).toHaveLength(8);
+    for (const stream of [live, late]) stream.kill();
+  });
+
+  test("many that take nothing while they catch up have a bounded memory together, and are dropped", async () => {
+    for (let lead = 0; lead < 10; lead++) {
+      tell(`large-${lead}`, "lead.created");
+      large(`large-${lead}`, 1_500_000);
+    }
+    const streams = [];
+    for (let stream = 0; stream < 30; stream++) {
+      const one = await open(`${ALL}?from=start`);
+      one.response.pause();
+      streams.push(one);
+    }
+    const waiting = await metric("lead_view_subscribers_waiting_bytes");
+    expect(waiting).toBeLessThan(8 * 1024 ** 2 + 2_000_000);
+    await until("all to be dropped", async () => (await metric("lead_view_subscribers")) === 0, 30_000);
+    for (const stream of streams) stream.kill();
+  });
+
+  test("a revoked key ends its streams within a second, in every state", async () => {
+    for (let lead = 0; lead < 20; lead++) {
+      tell(`large-${lead}`, "lead.created");
+      large(`large-${lead}`, 500_000);
+    }
+    const key = createKey(api.keyStore, "ws-1", "to be revoked");
+    const live = await openStream(`${address}${ALL}`, { "x-api-key": key });
+    const stalled = await openStream(`${address}${ALL}?from=start`, { "x-api-key": key });
+    stalled.response.pause();
+    await until(
+      "both",
+      async () => (await metric("lead_view_subscribers_catching_up")) === 1 && live.events.length === 1,
+    );
+    revokeKey(api.keyStore, hashKey(key).toString("hex"));
+    const from = performance.now();
+    await until("no stream", async () => (await metric("lead_view_subscribers")) === 0);
+    expect(performance.now() - from).toBeLessThan(1_300);
+    expect(live.events.at(-1)).toMatchObject({ event: "ended" });
+    stalled.kill();
+  });
+
+  test("a closing server ends every stream, also one that takes nothing while it catches up", async () => {
+    for (let lead = 0; lead < 20; lead++) {
+      tell(`large-${lead}`, "lead.created");
+      large(`large-${lead}`, 500_000);
+    }
+    const live = await open(ALL);
+    const stalled = await open(`${ALL}?from=start`);
+    stalled.response.pause();
+    await until("both", async () => (await metric("lead_view_subscribers")) === 2);
+    const from = performance.now();
+    api.server.drain();
+    await until("the end", () => live.response.complete);
+    expect((await api.server.inject({ url: ALL, headers: { "x-api-key": api.key } })).statusCode).toBe(503);
+    await api.server.close();
+    expect(performance.now() - from).toBeLessThan(2_000);
+    stalled.kill();
+  });
+
+  test("a key has so many streams and no more, while others' and reads go on; one that ends makes room", async () => {
+    const streams = [];
+    for (let stream = 0; stream < 40; stream++) streams.push(await open(ALL));
+    const refused = await api.server.inject({ url: ALL, headers: { "x-api-key": api.key } });
+    expect(refused.statusCode).toBe(429);
+    expect(refused.headers["retry-after"]).toBe("5");
+    const other = await open(ALL, { "x-api-key": api.otherKey });
+    expect(other.response.statusCode).toBe(200);
+    expect((await api.get("lead-1")).statusCode).toBe(200);
+    streams[0]?.kill();
+    await until("room", async () => {
+      const again = await open(ALL);
+      if (again.response.statusCode === 200) streams.push(again);
+      return again.response.statusCode === 200;
+    });
+    for (const stream of [...streams, other]) stream.kill();
+  });
+});
+
+test("who joins while another catches up misses nothing when the last live one leaves", async () => {
+  for (let lead = 0; lead < 500; lead++) tell(`more-${lead}`, "lead.created");
+  const live = await open(ALL);
+  await until("ready", () => live.events.length === 1);
+  const late = await open(`${ALL}?from=start`);
+  live.kill();
+  tell("lead-1", "lead.updated", { firstName: "Anna" });
+  await until("all", () => late.events.some(({ event }) => event === "caught_up"));
+  tell("lead-1", "lead.updated", { firstName: "Annie" });
+  await until("the change after", () => late.changes().at(-1)?.data.view?.lead.firstName === "Annie");
+  late.kill();
+});
+
+test("one request gives all there is and what follows, without a gap; what is gone is in it only if it was there", async () => {
+  for (let lead = 0; lead < 300; lead++) tell(`some-${lead}`, "lead.created");
+  api.projector.foldBatch([speaker.record("omni.lead", { key: Buffer.from("some-7") })]);
+  const stream = await open(`${ALL}?from=start`);
+  for (let lead = 0; lead < 300; lead += 3) tell(`some-${lead}`, "lead.updated", { firstName: "Again" });
+  api.projector.foldBatch([speaker.record("omni.lead", { key: Buffer.from("some-8") })]);
+  const kept = () => {
+    const views = new Map<string, number>();
+    for (const { event, data } of stream.changes()) {
+      if (event === "lead_view.erased") views.delete(data.leadId);
+      else views.set(data.leadId, data.version);
+    }
+    return views;
+  };
+  const rows = api.projector.store.views.after(0, 1_000).filter(({ body }) => body !== null);
+  await until("the API's own state", () => {
+    const views = kept();
+    return views.size === rows.length && rows.every(({ leadId, number }) => views.get(leadId) === number);
+  });
+  expect(stream.changes().some(({ data }) => data.leadId === "some-7")).toBe(false);
+  stream.kill();
+});
+
+test("an id that was never given begins again from the start, and says so", async () => {
+  const stream = await open(ALL, { "last-event-id": "9000000000000000" });
+  await until("the start", () => stream.events.some(({ event }) => event === "caught_up"));
+  expect(stream.events.map(({ event }) => event)).toEqual([
+    "ready",
+    "reset",
+    "lead_view.changed",
+    "caught_up",
+  ]);
+  const lead = await open("/api/v1/leads/lead-1/events", { "last-event-id": "9000000000000000" });
+  await until("the lead", () => lead.events.some(({ event }) => event === "caught_up"));
+  expect(lead.events.map(({ event }) => event)).toEqual(["ready", "reset", "lead_view.changed", "caught_up"]);
+  stream.kill();
+  lead.kill();
 });

@@ -34,7 +34,10 @@ describe("keys", () => {
   }
   const open = () => openKeysReader(keysFile({ databaseDir }));
   const hashes = async () =>
-    (await keys("list")).out.split("\n").map((line) => line.split("  ")[0] as string);
+    (await keys("list")).out
+      .split("\n")
+      .slice(1)
+      .map((line) => line.split("  ")[0] as string);
 
   test("a key that was made is good, and listed without being shown", async () => {
     const { out: key } = await keys("create", "--workspace", "ws-1", "--name", "crm", "--expires", "90d");
@@ -42,7 +45,7 @@ describe("keys", () => {
     expect(reader.workspaceOf(key)).toBe("ws-1");
     reader.close();
     const { out } = await keys("list");
-    expect(out).toMatch(/^[0-9a-f]{12} {2}ws-1 {2}crm {2}expires \d{4}-/);
+    expect(out).toMatch(/^hash +workspace +name +expiry\n[0-9a-f]{12} {2}ws-1 {2}crm {2}expires \d{4}-/);
     expect(out).not.toContain(key);
   });
 
@@ -57,11 +60,17 @@ describe("keys", () => {
   });
 
   test("an expired key is refused", async () => {
-    const { out: key } = await keys("create", "--workspace", "ws-1", "--expires", "2020-01-31");
+    const soon = new Date(Date.now() + 1_500).toISOString();
+    const { out: key } = await keys("create", "--workspace", "ws-1", "--expires", soon);
     const reader = open();
-    expect(reader.workspaceOf(key)).toBeUndefined();
+    await until("the key's end", () => reader.workspaceOf(key) === undefined, 3_000);
     reader.close();
-    expect((await keys("list")).out).toContain("expired 2020-01-31");
+    expect((await keys("list")).out).toContain(`expired ${soon.slice(0, 10)}`);
+  });
+
+  test("no keys are said to be none, and help is no error", async () => {
+    expect((await keys("list")).out).toMatch(/^no keys/);
+    expect(await keys("--help")).toMatchObject({ code: 0, out: expect.stringMatching(/^usage:/) });
   });
 
   test("after a rotation both keys are good until the grace ends", async () => {
@@ -82,9 +91,11 @@ describe("keys", () => {
   test.each([
     [["create"], 2, /^usage:/],
     [["revoke", "--hash", "ffff"], 1, /0 keys begin with that hash/],
+    [["create", "--worksapce", "w"], 2, /Unknown option '--worksapce'[\s\S]*usage:/],
+    [["create", "--workspace", "w", "--expires", "2020-01-31"], 2, /would be refused from the start/],
     [
       ["create", "--workspace", "w", "--expires", "soon"],
-      1,
+      2,
       /neither a time from now, such as 90d, nor a date/,
     ],
   ])("%j says what is wrong", async (args, code, message) => {

@@ -125,5 +125,7 @@ test("a scrape tells of all workers, whichever it reaches", async () => {
 
 async function reads(): Promise<number> {
   const body = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  return Number(/^lead_view_plain_reads_total (\d+)/m.exec(body)?.[1]);
+  const count =
+    /^lead_view_http_request_duration_seconds_count\{route="\/api\/v1\/leads\/:leadId",status="200"\} (\d+)/m;
+  return Number(count.exec(body)?.[1]);
 }

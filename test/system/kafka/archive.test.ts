@@ -78,7 +78,7 @@ describe.skipIf(inject("brokers") === "")("topics, produce and archive", () => {
     );
 
     const out = join(folder, "archive");
-    expect(run("projector/archive-cli.ts", "--out", out)).toContain("2018 records below");
+    expect(run("projector/archive-cli.ts", "--out", out)).toContain("2018 records written below");
     const store = openStore(":memory:");
     await runProjection(
       {

@@ -99,14 +99,13 @@ describe.skipIf(inject("brokers") === "")("headers on Kafka", () => {
       const ours = Object.entries(published).filter(([name]) => !name.startsWith("__connect.errors."));
       expect(asBytes(Object.fromEntries(ours))).toEqual(asBytes(HEADERS));
 
-      const positions = projector.store.positions.all();
       await projector.stop();
       const out = join(folder, "archive");
       const source = createKafkaSource(
         { ...config, groupId: `${config.groupId}-archive`, temporaryGroup: true },
         silent,
       );
-      await archive(source, positions, out, () => undefined);
+      await archive(source, out);
       expect(readFileSync(join(out, "omni.lead", "0.ndjson"), "utf8").split("\n")).toHaveLength(3);
       for (const archived of await recordsOf(out))
         expect(asBytes(archived.headers)).toEqual(asBytes(HEADERS));

@@ -152,7 +152,7 @@ describe.skipIf(inject("brokers") === "")("the projector on Kafka", () => {
       "__connect.errors.offset": "0",
       "__connect.errors.exception.class.name": "not_utf8",
     });
-    await until("the mark", () => projector.store.deadLetters.unpublished(1).length === 0);
+    await until("the mark", () => projector.store.deadLetters.waiting() === 0);
     await consumer.disconnect();
     stopping.abort();
     await publishing;

@@ -319,13 +319,10 @@ test("a switch waits for no receiver of a webhook that does not answer", async (
   const asked = new Promise((resolve) => receiver.once("request", resolve));
   try {
     at.say("lead-1", "lead.created", { firstName: "Ann" });
-    const { openEndpoints, webhooksFile } = await import("../../../projector/publish/webhooks/endpoints.ts");
-    mkdirSync(at.databaseDir);
-    const endpoints = openEndpoints(webhooksFile(at.databaseDir));
-    endpoints.add("ws-1", url, 0);
-    endpoints.close();
     at.start({ WEBHOOKS_ALLOW_PRIVATE: "true" });
     await at.shown("lead-1", "Ann");
+    await ask(at.config(), "webhooks.add", { workspaceId: "ws-1", url, force: true });
+    at.say("lead-1", "lead.updated", { firstName: "An" });
     await asked;
     await ask(at.config(), "rebuild", { switch: false, acceptLoss: false, acceptDeadLetters: false });
     at.say("lead-1", "lead.updated", { firstName: "Anna" });

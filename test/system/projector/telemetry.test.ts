@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { json } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openEndpoints, webhooksFile } from "../../../projector/publish/webhooks/endpoints.ts";
+import { settleHere } from "../../../projector/publish/webhooks/home.ts";
 import { openEventLog } from "../../harness/event-log.ts";
 import { startProgram } from "../../harness/process.ts";
 import { until } from "../../harness/wait.ts";
@@ -103,7 +104,8 @@ test("a record's trace goes on through the fold to the webhook, and a dead lette
   }>();
   const subscriber = await receiver<object>();
   const endpoints = openEndpoints(webhooksFile(folder));
-  endpoints.add("ws-1", subscriber.address, 0);
+  endpoints.add("ws-1", subscriber.address, 0, Date.now());
+  settleHere(folder, endpoints);
   endpoints.close();
   const headers = { traceparent: `00-${TRACE}-${PARENT}-01` };
   log.say({ event: "lead.created", headers });

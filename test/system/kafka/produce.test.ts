@@ -1,0 +1,169 @@
+// Archives of sizes as life has them, and what a failure in the middle leaves.
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
+import { archive } from "../../../projector/rebuild/archive.ts";
+import { createKafkaSource } from "../../../projector/source/kafka/kafka-source.ts";
+import { produceArchive } from "../../../projector/source/kafka/produce.ts";
+import { openCluster, silent, testConfig } from "../../harness/kafka.ts";
+
+describe.skipIf(inject("brokers") === "")("produce and archive", () => {
+  let folder: string;
+  let config: ReturnType<typeof testConfig>;
+  let cluster: Awaited<ReturnType<typeof openCluster>>;
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), "produce-"));
+    config = testConfig();
+    cluster = await openCluster(config, 3);
+  });
+  afterEach(async () => {
+    await cluster.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const write = (topic: string, lines: readonly object[]) => {
+    mkdirSync(join(folder, "in", topic), { recursive: true });
+    appendFileSync(
+      join(folder, "in", topic, "0.ndjson"),
+      lines.map((line) => `${JSON.stringify(line)}\n`).join(""),
+    );
+  };
+  const line = (key: string, bytes: number) => ({
+    key,
+    timestamp: 1_767_225_600_000,
+    headers: { h: "x" },
+    value: { text: randomBytes(bytes / 2).toString("hex") },
+  });
+  const countOf = async (topic: string) => {
+    const offsets = await cluster.admin.fetchTopicOffsets(config.topics.get(topic) as string);
+    return offsets.reduce((sum, { high }) => sum + Number(high), 0);
+  };
+  const limit = (topic: string, bytes: number) =>
+    cluster.admin.alterConfigs({
+      validateOnly: false,
+      resources: [
+        {
+          type: 2,
+          name: config.topics.get(topic) as string,
+          configEntries: [{ name: "max.message.bytes", value: String(bytes) }],
+        },
+      ],
+    });
+  const history = () =>
+    createKafkaSource(
+      { ...config, groupId: `${config.groupId}-${randomBytes(4).toString("hex")}`, temporaryGroup: true },
+      silent,
+    );
+  const linesOf = (out: string, topic: string) =>
+    [0, 1, 2].flatMap((partition) =>
+      readFileSync(join(out, topic, `${partition}.ndjson`), "utf8")
+        .split("\n")
+        .filter(Boolean),
+    );
+
+  test("5,000 logs of one lead and records of a megabyte are written, and what failed is gone on with, not doubled", async () => {
+    write(
+      "omni.action_log",
+      Array.from({ length: 5_000 }, () => line("lead-1", 2_000)),
+    );
+    write(
+      "omni.lead",
+      Array.from({ length: 20 }, (_, lead) => line(`lead-${lead}`, 200)),
+    );
+    write(
+      "omni.document",
+      Array.from({ length: 8 }, (_, lead) => line(`lead-${lead}`, 1_000_000)),
+    );
+    write("omni.document", [line("lead-1", 2_600_000)]);
+    await expect(produceArchive(config, join(folder, "in"), silent)).rejects.toThrow(
+      /omni.document\/0, offset 8: \d+ bytes are more than topic .* takes; raise its max.message.bytes/,
+    );
+    await limit("omni.document", 4_000_000);
+    const before =
+      (await countOf("omni.action_log")) + (await countOf("omni.lead")) + (await countOf("omni.document"));
+    // Somebody else writes meanwhile.
+    await cluster.producer.send({
+      topic: config.topics.get("omni.lead") as string,
+      messages: [{ key: "lead-1", value: "{}" }],
+    });
+    expect(await produceArchive(config, join(folder, "in"), silent)).toEqual({
+      written: 5_029 - before,
+      there: before,
+    });
+    expect(await produceArchive(config, join(folder, "in"), silent)).toEqual({ written: 0, there: 5_029 });
+    expect(await countOf("omni.action_log")).toBe(5_000);
+    expect(await countOf("omni.lead")).toBe(21);
+    expect(await countOf("omni.document")).toBe(9);
+    const out = join(folder, "out");
+    expect(await archive(history(), out)).toBe(5_030);
+    const values = linesOf(out, "omni.action_log").map((text) => JSON.parse(text).value.text);
+    const given = readFileSync(join(folder, "in/omni.action_log/0.ndjson"), "utf8")
+      .split("\n")
+      .filter(Boolean);
+    expect(values).toEqual(given.map((text) => JSON.parse(text).value.text));
+  });
+
+  test("an archive that was cut off in the middle of a line is gone on with; another log's is refused", async () => {
+    write(
+      "omni.lead",
+      Array.from({ length: 300 }, (_, lead) => line(`lead-${lead}`, 20_000)),
+    );
+    await produceArchive(config, join(folder, "in"), silent);
+    const out = join(folder, "out");
+    await archive(history(), out);
+    const whole = [0, 1, 2].map((partition) => readFileSync(join(out, `omni.lead/${partition}.ndjson`)));
+    for (const [partition, bytes] of whole.entries())
+      truncateSync(join(out, `omni.lead/${partition}.ndjson`), Math.floor((bytes.length * partition) / 3));
+    await archive(history(), out);
+    expect([0, 1, 2].map((partition) => readFileSync(join(out, `omni.lead/${partition}.ndjson`)))).toEqual(
+      whole,
+    );
+    expect(await archive(history(), out)).toBe(0);
+    const [first] = linesOf(out, "omni.lead");
+    const other = JSON.parse(first as string);
+    other.value.text = "another";
+    writeFileSync(join(out, "omni.lead/0.ndjson"), `${JSON.stringify(other)}\n`);
+    await expect(archive(history(), out)).rejects.toThrow(/not the one|another/);
+  });
+
+  test.each([
+    ["produce-cli.ts", ["--from", "/nonexistent"], 1, /no such folder/],
+    ["produce-cli.ts", ["--from", "package.json"], 1, /is a file/],
+    ["produce-cli.ts", ["--from", "test/harness"], 1, /no records/],
+    ["produce-cli.ts", ["--form", "x"], 2, /--form/],
+    ["produce-cli.ts", ["--help"], 0, /usage/],
+    ["topics-cli.ts", ["--partitions", "6"], 4, /differs .*3 partitions, not 6/],
+    ["topics-cli.ts", ["--partitions", "x"], 2, /usage/],
+    ["../../archive-cli.ts", ["--out", "package.json"], 1, /is a file/],
+    ["../../archive-cli.ts", ["--out", "test/harness"], 1, /is no archive/],
+    ["../../archive-cli.ts", [], 2, /usage/],
+  ])("%s %j ends with %i and says why", (script, args, code, said) => {
+    const env = {
+      ...process.env,
+      KAFKA_BROKERS: config.brokers.join(","),
+      KAFKA_TOPIC_DEAD_LETTER: config.deadLetterTopic,
+      KAFKA_TOPIC_LEAD_VIEW: config.leadViewTopic,
+      ...Object.fromEntries(
+        [...config.topics].map(([topic, name]) => [`KAFKA_TOPIC_${topic.slice(5).toUpperCase()}`, name]),
+      ),
+    };
+    const ran = spawnSync(process.execPath, [join("projector/source/kafka", script), ...args], {
+      env,
+      encoding: "utf8",
+    });
+    expect(`${ran.stdout}${ran.stderr}`).toMatch(said);
+    expect(ran.status).toBe(code);
+    expect(ran.stderr).not.toContain("TimeoutNegativeWarning");
+  });
+});
