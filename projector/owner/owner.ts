@@ -112,7 +112,12 @@ export function createOwner(
           const serving = readPositions(servingFile);
           if (!acceptLoss) requireAsFar(store, serving);
           const kept = generationNumbers(databaseDir).filter((number) => number !== generation);
-          if (serving.length > 0) takeOver(store, servingFile, compared, { number: generation, kept });
+          if (serving.length > 0)
+            takeOver(store, servingFile, compared, {
+              number: generation,
+              kept,
+              sameLog: !acceptLoss,
+            });
           else store.transaction(() => numberAll(store));
         } finally {
           store.close();

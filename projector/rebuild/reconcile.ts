@@ -48,18 +48,25 @@ export function compareNumbers(store: Store, servingFile: string, since: Compare
   });
 }
 
+export interface Taking {
+  /** This generation's own number. */
+  readonly number: number;
+  /** All others, the serving one among them. */
+  readonly kept: readonly number[];
+  /** False where a loss was accepted: the log may be another one than the serving generation's. */
+  readonly sameLog: boolean;
+}
+
 /**
  * Ends the comparison at the moment of the switch, with both generations at rest: all views that differ get numbers
  * above every number that was ever given; views that only the serving one has become tombstones; what stands beside the
  * views and is not folded from the log (relays' positions and what they set aside, discarded letters, erase duties) is taken over.
- * @param number this generation's own
- * @param kept all others, the serving one among them
  */
 export function takeOver(
   store: Store,
   servingFile: string,
   since: Compared | undefined,
-  { number, kept }: { readonly number: number; readonly kept: readonly number[] },
+  { number, kept, sameLog }: Taking,
 ): void {
   compareNumbers(store, servingFile, since);
   besideServing(store.db, servingFile, (db) => {
@@ -73,12 +80,16 @@ export function takeOver(
       INSERT INTO main.relay SELECT * FROM serving.relay;
       DELETE FROM main.set_aside;
       INSERT INTO main.set_aside SELECT * FROM serving.set_aside;
+      DELETE FROM main.erase_duty`);
+    // In another log the same position is another record.
+    if (sameLog) {
+      db.exec(`
       INSERT OR IGNORE INTO main.discarded SELECT * FROM serving.discarded;
       DELETE FROM main.dead_letter WHERE (topic, "partition", "offset") IN (SELECT * FROM main.discarded);
       UPDATE main.dead_letter AS m SET published = 1 WHERE EXISTS (
         SELECT 1 FROM serving.dead_letter s WHERE s.published = 1
-          AND s.topic = m.topic AND s."partition" = m."partition" AND s."offset" = m."offset");
-      DELETE FROM main.erase_duty`);
+          AND s.topic = m.topic AND s."partition" = m."partition" AND s."offset" = m."offset")`);
+    }
     db.prepare("INSERT INTO main.erase_duty SELECT * FROM serving.erase_duty WHERE generation <> ?").run(
       number,
     );
