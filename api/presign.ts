@@ -1,9 +1,9 @@
 import { createHmac, createSecretKey, hash, randomBytes } from "node:crypto";
 import type { S3Config } from "../shared/config.ts";
 
-/** Seconds. Within one bucket a document keeps its URL, so that caches work (design.md section 5). */
+/** Seconds. Within one bucket a document keeps its URL, so that caches work. */
 const BUCKET_S = 900;
-/** Seconds. A URL lives for an hour (omni-facts.md) at least, so it is signed for a bucket more. */
+/** Seconds. A URL lives for an hour at least, so it is signed for a bucket more. */
 const EXPIRES_S = 3_600 + BUCKET_S;
 
 /** Makes the URLs of documents, at read time. */

@@ -59,6 +59,7 @@ export function createServer(parts: ServerParts): LeadServer {
   const { views, keys, log, ratePerMinute, timeouts, trustedProxies, ask } = parts;
   let draining = false;
   const metrics = createApiMetrics();
+  const known = unavailable(log);
   const quotas = createQuotas(ratePerMinute, ask);
   const respond = createResponder(parts.presigner, views.grow);
   const waits = createPositionWaits(views, parts.topics);
@@ -70,7 +71,7 @@ export function createServer(parts: ServerParts): LeadServer {
     log,
     timeouts,
     trustedProxies,
-    known: unavailable(log),
+    known,
     onAnswer: metrics.answered,
     // Each client is told to come back by another connection, which leads elsewhere by then.
     closesConnections: () => draining || connections.areFew(),
@@ -78,7 +79,7 @@ export function createServer(parts: ServerParts): LeadServer {
   const connections = shareConnections(server.server, log, parts.mostConnections);
   server.addHook("preClose", async () => feed.close());
   server.register(docs);
-  healthRoutes(server, views, parts.readiness, () => draining);
+  healthRoutes(server, views, parts.readiness, known, () => draining);
   metricsRoute(server, metrics, feed, ask);
   server.register(async (guarded) => {
     authenticate(guarded, keys, quotas, connections);

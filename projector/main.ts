@@ -4,6 +4,7 @@ import { createLog } from "../shared/log.ts";
 import { startOps } from "./ops/start-ops.ts";
 import { becomeOwner } from "./owner/lock.ts";
 import { runOwner } from "./owner/run-owner.ts";
+import { remedyOf } from "./projection/trouble.ts";
 import { logNames } from "./source/log-names.ts";
 import { exportTraces, passingOn } from "./trace/tracing.ts";
 
@@ -38,7 +39,9 @@ try {
 }
 
 /** What went wrong, and what to do where the system's own words don't say. */
-function explained({ code, message }: NodeJS.ErrnoException): string {
-  if (code !== "EMFILE" && code !== "ENFILE") return message;
-  return `${message}; each partition's file is kept open: allow more (ulimit -n)`;
+function explained(error: NodeJS.ErrnoException): string {
+  const { code = "", message } = error;
+  if (code === "EMFILE" || code === "ENFILE")
+    return `${message}; each partition's file is kept open: allow more (ulimit -n)`;
+  return /^(SQLITE_|EACCES$|EPERM$|EROFS$)/.test(code) ? `${message}; ${remedyOf(error)}` : message;
 }

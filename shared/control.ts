@@ -27,13 +27,21 @@ const SCHEMA = `
     asked_at INTEGER NOT NULL, state TEXT NOT NULL, progress TEXT, result TEXT, error TEXT, cancel INTEGER NOT NULL DEFAULT 0
   ) STRICT`;
 
-/** Opens the control database for whoever asks or owns, creating it where there is none. */
-export function openControl(databaseDir: string): Connection {
+/**
+ * Opens the control database for whoever asks or owns, creating it where there is none.
+ * @param waitMs how long a statement waits where somebody else writes; the owner, whose fold would wait with it, tries
+ *   again later instead
+ */
+export function openControl(
+  databaseDir: string,
+  { waitMs }: { readonly waitMs?: number | undefined } = {},
+): Connection {
   const db = openWriter(controlFile(databaseDir));
   // Small, and of no use after a crash of the machine: no commit waits for the disk.
   db.pragma("synchronous = OFF");
   db.pragma("wal_autocheckpoint = 200");
   db.exec(SCHEMA);
+  if (waitMs !== undefined) db.pragma(`busy_timeout = ${waitMs}`);
   return db;
 }
 
@@ -75,6 +83,8 @@ export function createReadiness(databaseDir: string, now: () => number = Date.no
         const found = status();
         if (!found) return NO_OWNER;
         if (Math.abs(now() - found.heartbeatAt) <= HEARTBEAT_LIMIT_MS) return found.reason ?? undefined;
+        // The file may have been replaced, as by a restored copy: the next look opens what is there then.
+        close();
         const since = new Date(found.heartbeatAt).toISOString();
         return `the projector has not been heard of since ${since}; ${NO_OWNER}`;
       } catch (error) {

@@ -6,11 +6,13 @@ import { type Views, ViewsUnavailable } from "../views.ts";
 /**
  * /health/live: the process answers. /health/ready: it can read views of a schema that it knows, and they are kept up to
  * date; otherwise it says why not (rule: ready tells the truth).
+ * @param sayUnavailable told where views can't be read
  */
 export function healthRoutes(
   server: FastifyInstance,
   views: Views,
   readiness: Readiness,
+  sayUnavailable: (error: Error) => unknown,
   isDraining: () => boolean,
 ): void {
   const reasonOf = (): string | undefined => {
@@ -18,8 +20,9 @@ export function healthRoutes(
     try {
       views.require();
     } catch (error) {
-      if (error instanceof ViewsUnavailable) return error.message;
-      throw error;
+      if (!(error instanceof ViewsUnavailable)) throw error;
+      sayUnavailable(error);
+      return error.message;
     }
     return readiness.reason();
   };

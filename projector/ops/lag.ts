@@ -15,6 +15,8 @@ export interface PartitionLag {
    * last time that the partition was seen without any. Where neither ever was, since this projector began.
    */
   readonly seconds: number;
+  /** False where nothing of it was folded yet, nor was it seen without any left: then `seconds` says little. */
+  readonly measured: boolean;
 }
 
 interface Seen {
@@ -52,9 +54,18 @@ export function createLag(now: () => number = Date.now) {
         const records = Math.max(0, end - nextOffset);
         const known = of({ topic, partition });
         if (records === 0) known.drainedAt = now();
-        const since = Math.max(known.foldedTimestamp, known.drainedAt) || began;
+        const seenAt = Math.max(known.foldedTimestamp, known.drainedAt);
+        const since = seenAt || began;
         const seconds = records === 0 ? 0 : Math.max(0, (now() - since) / 1_000);
-        return { topic, partition, nextOffset, end: Math.max(end, nextOffset), records, seconds };
+        return {
+          topic,
+          partition,
+          nextOffset,
+          end: Math.max(end, nextOffset),
+          records,
+          seconds,
+          measured: seenAt > 0,
+        };
       });
     },
   };

@@ -117,7 +117,8 @@ export function createMonitor(
       const all = partitions();
       const records = all.reduce((sum, one) => sum + one.records, 0);
       const seconds = Math.max(0, ...all.map((one) => one.seconds));
-      caughtUp ||= records === 0 || seconds <= mostLagSeconds;
+      // What was not measured yet is not known to be little: a cold start is not ready before it has caught up.
+      caughtUp ||= all.every((one) => one.records === 0 || (one.measured && one.seconds <= mostLagSeconds));
       if (!caughtUp) return `the history is folded first; ${records} records are left`;
       if (seconds <= mostLagSeconds) return undefined;
       return `the views are ${Math.round(seconds)} s behind the log, more than READY_MAX_LAG_S allows`;

@@ -1,21 +1,26 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { isPassing } from "../projection/trouble.ts";
 import { HANDLERS, type Kind, RequestError } from "./handlers.ts";
 import type { Owner } from "./owner.ts";
 import type { Request } from "./requests.ts";
 
 /** Milliseconds between two notes of a request's progress. */
 const PROGRESS_MS = 200;
+/** Milliseconds after which what could not be written down is tried again. */
+const AGAIN_MS = 500;
 
 /**
- * Carries out one request and writes down how it went; it never throws.
+ * Carries out one request and writes down how it went.
  * @param signal aborts it: what it has not put in place is removed
+ * @throws SqliteError where the control database can't be used for another reason than one that passes
  */
 export async function carryOut(request: Request, owner: Owner, signal: AbortSignal): Promise<void> {
   const { id, kind, askedBy } = request;
   const { requests, log } = owner;
-  if (!requests.begin(id)) return;
+  if (!(await untilWritten(() => requests.begin(id), owner, signal))) return;
   const cancelled = new AbortController();
   const watching = setInterval(() => {
-    if (requests.get(id)?.cancel === 1) cancelled.abort();
+    if (safely(() => requests.get(id)?.cancel === 1)) cancelled.abort();
   }, PROGRESS_MS);
   let noted = 0;
   const start = performance.now();
@@ -32,17 +37,51 @@ export async function carryOut(request: Request, owner: Owner, signal: AbortSign
       onProgress(progress: { readonly phase: string; readonly done: number; readonly total: number }) {
         if (performance.now() - noted < PROGRESS_MS && progress.done < progress.total) return;
         noted = performance.now();
-        requests.progress(id, progress);
+        safely(() => requests.progress(id, progress));
       },
     });
-    requests.done(id, result);
+    await untilWritten(() => requests.done(id, result), owner, signal);
     log.info({ request: id, kind, milliseconds: Math.round(performance.now() - start) }, "request done");
   } catch (error) {
     const { message } = error as Error;
-    requests.failed(id, explained(error as NodeJS.ErrnoException));
+    await untilWritten(() => requests.failed(id, explained(error as NodeJS.ErrnoException)), owner, signal);
     log.warn({ request: id, kind, error: message }, "request failed");
   } finally {
     clearInterval(watching);
+  }
+}
+
+/**
+ * Writes into the control database, where that is busy or the disk full as soon as it can be: whoever asked waits for
+ * it. The fold goes on meanwhile.
+ * @returns undefined where the signal aborts first; the next owner tells that the request was abandoned
+ */
+async function untilWritten<T>(
+  write: () => T,
+  { log }: Pick<Owner, "log">,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  for (let told = false; ; told = true) {
+    try {
+      return write();
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      if (!told) {
+        const { message } = error as Error;
+        log.warn({ error: message }, "the control database can't be written; trying again");
+      }
+      if (signal.aborted) return undefined;
+      await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+/** What is looked at, or noted, again in a moment does not need to succeed each time. */
+function safely<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
   }
 }
 

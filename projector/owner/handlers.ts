@@ -64,7 +64,7 @@ export const HANDLERS: Handlers = {
     if (generation === owner.generation()) throw new RequestError(`generation ${generation} serves already`);
     await owner.withGeneration(generation, async () => {
       const file = generationFile(databaseDir, generation);
-      const task = { file, anew: false, archive: undefined, limit: undefined, expected: 0 };
+      const task = { file, anew: false, archive: undefined, limit: undefined, expected: 0, sameLogAs: [] };
       const serving = owner.positions().length > 0 ? owner.generation() : undefined;
       const { compared } = await runBuild({ ...task, serving }, progressTo(onProgress), signal);
       onProgress({ phase: "switch", done: 0, total: 0 });
@@ -156,14 +156,14 @@ async function rebuild(
   { owner, onProgress, signal }: Carrying,
 ): Promise<Kinds["rebuild"]["result"]> {
   const { databaseDir } = owner.config;
-  if (from !== undefined && !existsSync(from)) throw new RequestError(`${from}: there is no such folder`);
   const file = buildingFile(databaseDir);
   removeDatabase(file);
   try {
     const positions = owner.positions();
     const expected = positions.reduce((sum, { nextOffset }) => sum + nextOffset, 0);
     const serving = positions.length > 0 ? owner.generation() : undefined;
-    const task = { file, anew: true, archive: from, limit: undefined, expected, serving };
+    const sameLogAs = acceptLoss ? [] : positions;
+    const task = { file, anew: true, archive: from, limit: undefined, expected, sameLogAs, serving };
     const { compared } = await runBuild(task, progressTo(onProgress), signal);
     if (switches && !acceptDeadLetters && serving !== undefined)
       requireNoNewLetters(file, generationFile(databaseDir, serving));

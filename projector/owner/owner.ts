@@ -5,6 +5,7 @@ import { generationFile, serveGeneration, servingGeneration } from "../../shared
 import type { Logger } from "../../shared/log.ts";
 import { openReader } from "../../shared/sqlite.ts";
 import type { Decode } from "../decode/decode.ts";
+import { isDamage } from "../projection/trouble.ts";
 import { behind, catchUp } from "../rebuild/build.ts";
 import { generationNumbers } from "../rebuild/generations.ts";
 import { type KeptEraser, startKeptEraser } from "../rebuild/kept-eraser.ts";
@@ -12,7 +13,8 @@ import { type Compared, numberAll, takeOver } from "../rebuild/reconcile.ts";
 import type { BesideFold } from "../rebuild/refold.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import { type Position, partitionName, SourceError } from "../source/source.ts";
-import { requireSchema } from "../store/migrate.ts";
+import { requireSchema, SchemaError } from "../store/migrate.ts";
+import { createPositions } from "../store/positions.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { createRequests, type Requests } from "./requests.ts";
 
@@ -52,19 +54,25 @@ export interface Fold extends BesideFold {
   resume(): void;
 }
 
+/** Milliseconds that the fold can be held up by whoever writes into the control database. */
+export const CONTROL_WAIT_MS = 50;
+
 /** @param fold undefined where nothing is folded while this process owns the folder */
 export function createOwner(
   { config, log, decode }: { readonly config: Config; readonly log: Logger; readonly decode: Decode },
   fold: Fold | undefined,
 ): Owner {
   const { databaseDir } = config;
-  const control = openControl(databaseDir);
+  const control = openControl(databaseDir, { waitMs: fold ? CONTROL_WAIT_MS : undefined });
   const requests = createRequests(control);
   const eraser = startKeptEraser(log);
 
   /** The serving database for a command; the fold has its own open. */
   const withStore = <T>(work: (store: Store) => T): T => {
-    const store = openStore(generationFile(databaseDir, servingGeneration(databaseDir)));
+    const file = generationFile(databaseDir, servingGeneration(databaseDir));
+    if (!existsSync(file))
+      throw new Error(`there is no view database in ${databaseDir}; set DATABASE_DIR to the projector's`);
+    const store = openStore(file, { mustExist: true });
     try {
       return work(store);
     } finally {
@@ -128,13 +136,10 @@ function readPositions(file: string): readonly Position[] {
   const db = openReader(file);
   try {
     requireSchema(db);
-    return db
-      .prepare<[], Position>(
-        'SELECT topic, "partition", next_offset AS nextOffset, NULL AS last, NULL AS cursor FROM position',
-      )
-      .all();
-  } catch {
-    return [];
+    return createPositions(db).all();
+  } catch (error) {
+    if (error instanceof SchemaError || isDamage(error)) return [];
+    throw error;
   } finally {
     db.close();
   }

@@ -43,7 +43,10 @@ export function createRequests(db: Connection, now: () => number = Date.now) {
     `SELECT ${COLUMNS} FROM request WHERE state = 'waiting' ORDER BY id LIMIT 1`,
   );
   const begin = db.prepare<[number]>(
-    "UPDATE request SET state = 'running' WHERE id = ? AND state = 'waiting'",
+    "UPDATE request SET state = 'running' WHERE id = ? AND state = 'waiting' AND cancel = 0",
+  );
+  const dropCancelled = db.prepare(
+    "UPDATE request SET state = 'failed', error = 'stopped before it began' WHERE state = 'waiting' AND cancel = 1",
   );
   const progress = db.prepare<[string, number]>("UPDATE request SET progress = ? WHERE id = ?");
   const done = db.prepare<[string, number]>("UPDATE request SET state = 'done', result = ? WHERE id = ?");
@@ -62,8 +65,12 @@ export function createRequests(db: Connection, now: () => number = Date.now) {
     },
     get: (id: number): Request | undefined => get.get(id),
     next: (): Request | undefined => next.get(),
-    /** @returns false where somebody else has begun it */
-    begin: (id: number): boolean => begin.run(id).changes === 1,
+    /** @returns false where somebody else has begun it, or it was asked to stop before */
+    begin(id: number): boolean {
+      if (begin.run(id).changes === 1) return true;
+      dropCancelled.run();
+      return false;
+    },
     progress: (id: number, made: Progress): void => void progress.run(JSON.stringify(made), id),
     done: (id: number, result: unknown): void => void done.run(JSON.stringify(result ?? null), id),
     failed: (id: number, error: string): void => void failed.run(error, id),

@@ -6,12 +6,14 @@ import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
 import type { Monitor } from "../ops/monitor.ts";
+import { isPassing } from "../projection/trouble.ts";
 import { readTopicLimits, warnOfLimits } from "../publish/topic-limits.ts";
 import { openEndpoints, webhooksFile } from "../publish/webhooks/endpoints.ts";
 import { removeLeftovers } from "../rebuild/generations.ts";
 import type { Tracing } from "../trace/tracing.ts";
 import { carryOut } from "./carry-out.ts";
-import { createOwner, type Fold, type Owner } from "./owner.ts";
+import { CONTROL_WAIT_MS, createOwner, type Fold, type Owner } from "./owner.ts";
+import type { Request } from "./requests.ts";
 import { type Serving, startServing } from "./serving.ts";
 
 const LOOK_MS = 50;
@@ -112,9 +114,19 @@ async function checkLimits(kafka: KafkaConfig, monitor: Monitor, log: Logger): P
 
 async function carryOutRequests(owner: Owner, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const request = owner.requests.next();
+    const request = nextRequest(owner);
     if (request) await carryOut(request, owner, signal);
     else await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** Undefined where there is none, or the control database can't be read just now. */
+function nextRequest({ requests }: Owner): Request | undefined {
+  try {
+    return requests.next();
+  } catch (error) {
+    if (!isPassing(error)) throw error;
+    return undefined;
   }
 }
 
@@ -157,7 +169,7 @@ async function eraseFromKept(
 
 /** Says every second that the owner lives, and how it is doing. */
 function beat(databaseDir: string, monitor: Monitor): () => void {
-  const control = openControl(databaseDir);
+  const control = openControl(databaseDir, { waitMs: CONTROL_WAIT_MS });
   const put = control.prepare(
     `INSERT INTO owner VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET pid = excluded.pid,
        started_at = excluded.started_at, heartbeat_at = excluded.heartbeat_at, reason = excluded.reason, lag = excluded.lag`,

@@ -8,6 +8,10 @@ export const isDatabaseError = (error: unknown): boolean => (error as Error | nu
 export const isPassing = (error: unknown): boolean =>
   isDatabaseError(error) && PASSING.test((error as { code?: string }).code ?? "");
 
+/** True where the database's file is no sound database: only another file helps. */
+export const isDamage = (error: unknown): boolean =>
+  isDatabaseError(error) && /^SQLITE_(CORRUPT|NOTADB)/.test((error as { code?: string }).code ?? "");
+
 /**
  * What went wrong while records were folded or committed, which trying again can't mend: the projector stops. The
  * message says what, where, and what to do.
@@ -19,10 +23,10 @@ export class ProjectionError extends Error {
 /** Says of an error that stops the projection what the reader can do. */
 export function remedyOf(error: unknown): string {
   const { code = "" } = error as { code?: string };
-  if (/^SQLITE_READONLY/.test(code) || code === "SQLITE_PERM" || code === "SQLITE_AUTH") {
+  if (/^(SQLITE_(READONLY|PERM|AUTH)|EACCES|EPERM|EROFS)/.test(code)) {
     return "give the projector's user write permission on the files in DATABASE_DIR, then start it again";
   }
-  if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) {
+  if (isDamage(error)) {
     return "the database file is damaged: restore it, or fold the history again (npm run rebuild)";
   }
   return "nothing of it was committed; report it with this message, and fold the history again once it is mended (npm run rebuild)";

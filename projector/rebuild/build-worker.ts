@@ -18,6 +18,8 @@ export interface BuildTask {
   readonly archive: string | undefined;
   readonly limit: readonly Position[] | undefined;
   readonly expected: number;
+  /** Where the serving generation stands in the log, whose last records this log has to have; empty = any log will do. */
+  readonly sameLogAs: readonly Position[];
   /** The generation to compare the numbers with; undefined = with none. */
   readonly serving: number | undefined;
 }

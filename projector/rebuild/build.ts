@@ -1,10 +1,20 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { TOPICS } from "../../shared/events/catalogue.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Decode } from "../decode/decode.ts";
 import { assembleStored } from "../projection/commit.ts";
 import { markFoldRules } from "../projection/fold-version.ts";
 import { createProjection, type Projection } from "../projection/projection.ts";
 import { createFileLog } from "../source/file-log/file-log.ts";
-import { type Batch, type Position, partitionName, type Source, SourceError } from "../source/source.ts";
+import {
+  type Batch,
+  type Position,
+  partitionName,
+  recordHash,
+  type Source,
+  SourceError,
+} from "../source/source.ts";
 import { openStore, type Store } from "../store/store.ts";
 
 const ASSEMBLED_AT_ONCE = 1_000;
@@ -23,6 +33,8 @@ export interface Building {
   readonly decode: Decode;
   /** Records at these positions and above are left out; undefined = all that the log holds is folded. */
   readonly limit: readonly Position[] | undefined;
+  /** Where another generation stands in the log, whose last records this log has to have; empty = it may be any log. */
+  readonly sameLogAs: readonly Position[];
   /** Leads that are known to be erased: nothing of them is written, not even for a moment. */
   readonly erased: readonly string[];
   /** About how many records there are, for the progress. */
@@ -58,10 +70,12 @@ export async function buildGeneration(building: Building): Promise<Store> {
 
 async function loadState(store: Store, building: Building): Promise<void> {
   const { archive, source, log, decode, limit, expected, onProgress, signal } = building;
+  const lasts = new Map(building.sameLogAs.map(({ last, ...at }) => [partitionName(at), last]));
   const projection = createProjection(store, decode, { assemble: false });
   let folded = 0;
   const handle = async (batch: Batch) => {
     if (archive !== undefined) requireReadable(batch);
+    requireSameRecords(batch, lasts);
     foldBelow(projection, batch, limit);
     const { records } = projection.pending();
     if (batch.more && records < MOST_PENDING) return;
@@ -71,10 +85,40 @@ async function loadState(store: Store, building: Building): Promise<void> {
   };
   const sink = { positions: projection.positions, handle };
   onProgress("fold", 0, expected);
-  if (archive !== undefined) await createFileLog(archive, { log }).readToEnd(sink, signal);
+  if (archive !== undefined) {
+    requireArchive(archive);
+    await createFileLog(archive, { log }).readToEnd(sink, signal);
+  }
   await source.readToEnd(sink, signal);
   signal.throwIfAborted();
   projection.commit();
+}
+
+/** Views of another log would take the place of all that readers have seen. */
+function requireSameRecords(
+  { records }: Batch,
+  lasts: ReadonlyMap<string, Position["last"] | undefined>,
+): void {
+  if (lasts.size === 0) return;
+  for (const record of records) {
+    const last = lasts.get(partitionName(record));
+    if (last?.offset !== record.offset || last.hash === recordHash(record)) continue;
+    throw new SourceError(
+      `${partitionName(record)}: the record at offset ${record.offset} is not the one that the serving views were folded ` +
+        "from: this is another log. Restore it, use another DATABASE_DIR, or accept the loss " +
+        "(npm run rebuild -- --accept-loss). Nothing was switched",
+    );
+  }
+}
+
+/** A mistyped folder would be an archive of nothing. */
+function requireArchive(folder: string): void {
+  if (!existsSync(folder)) throw new SourceError(`${folder}: there is no such folder`);
+  const hasFiles = Object.values(TOPICS).some((topic) => existsSync(join(folder, topic)));
+  if (!hasFiles)
+    throw new SourceError(
+      `${folder}: there is no archive here; its files are <topic>/<partition>.ndjson (npm run archive)`,
+    );
 }
 
 /** Folds what stands below the limit; a partition that reached it stands still. */

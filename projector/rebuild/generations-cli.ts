@@ -1,5 +1,4 @@
 // `npm run generations -- list | switch N | remove N`. Exit codes as in rebuild-cli.ts.
-import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { readConfig } from "../../shared/config.ts";
 import { DATABASE_VERSION } from "../../shared/view/row.ts";
@@ -43,9 +42,9 @@ async function main(): Promise<number> {
 }
 
 function list(databaseDir: string): void {
-  if (!existsSync(databaseDir)) throw new Error(`${databaseDir}: there is no such folder; set DATABASE_DIR`);
   const generations = listGenerations(databaseDir);
-  if (generations.length === 0) console.log("no generations");
+  if (generations.length === 0)
+    throw new Error(`there is no view database in ${databaseDir}; set DATABASE_DIR to the projector's`);
   for (const { number, serving, views, bytes, schemaVersion } of generations) {
     const what =
       views === null ? `schema version ${schemaVersion}, not ${DATABASE_VERSION}` : `${views} views`;

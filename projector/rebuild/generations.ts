@@ -1,4 +1,4 @@
-import { readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { generationFile, servingGeneration } from "../../shared/generation.ts";
 import { openReader } from "../../shared/sqlite.ts";
@@ -19,7 +19,7 @@ const SUFFIXES = ["", "-wal", "-shm", "-journal"] as const;
 
 /** The numbers of the generations in a folder, ascending. */
 export const generationNumbers = (databaseDir: string): number[] =>
-  readdirSync(databaseDir)
+  (existsSync(databaseDir) ? readdirSync(databaseDir) : [])
     .flatMap((name) => /^lead_view\.([1-9]\d{0,8})\.sqlite$/.exec(name)?.[1] ?? [])
     .map(Number)
     .sort((a, b) => a - b);

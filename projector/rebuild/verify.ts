@@ -44,6 +44,7 @@ export async function verify(
       decode,
       limit,
       erased: [],
+      sameLogAs: [],
       expected,
       onProgress,
       signal,

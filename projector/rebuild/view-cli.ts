@@ -25,16 +25,18 @@ if (!values.lead || (!moment && !values.events)) {
   console.error(USAGE);
   process.exitCode = 2;
 } else {
+  process.exitCode = await print(values.lead).catch((error: Error) => {
+    console.error(error.message);
+    return 1;
+  });
+}
+
+async function print(leadId: string): Promise<number> {
   const store = openStoreToRead(config);
   try {
     const source = openHistorySource(config, createLog("projector", "warn"));
     const upTo = store.positions.all();
-    process.exitCode = moment
-      ? await printView(source, upTo, values.lead, moment)
-      : await printEvents(source, upTo, values.lead);
-  } catch (error) {
-    console.error((error as Error).message);
-    process.exitCode = 1;
+    return moment ? await printView(source, upTo, leadId, moment) : await printEvents(source, upTo, leadId);
   } finally {
     store.close();
   }

@@ -21,7 +21,8 @@ declare global {
         value: unknown,
         context: { readonly source?: string },
       ) => unknown,
-    ): unknown;
+      // biome-ignore lint/suspicious/noExplicitAny: as the language's own declaration has it.
+    ): any;
   }
 }
 

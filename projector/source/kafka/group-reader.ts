@@ -160,11 +160,13 @@ export function createGroupReader({
   return {
     assigned(given: Assignment): void {
       assignment = given;
-      joined = true;
       unread.clear();
       try {
         seekAll();
-        checked = check();
+        // How much is left to be read is known only then.
+        checked = check().then(() => {
+          joined = true;
+        });
       } catch (error) {
         checked = Promise.reject(error);
       }

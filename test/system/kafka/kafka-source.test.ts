@@ -152,7 +152,7 @@ describe.skipIf(inject("brokers") === "")("the projector on Kafka", () => {
       "__connect.errors.offset": "0",
       "__connect.errors.exception.class.name": "not_utf8",
     });
-    await until("the mark", () => projector.store.deadLetters.unpublished(1).length === 0);
+    await until("the mark", () => projector.store.deadLetters.waiting() === 0);
     await consumer.disconnect();
     stopping.abort();
     await publishing;
@@ -214,32 +214,4 @@ describe.skipIf(inject("brokers") === "")("the projector on Kafka", () => {
     ]);
     expect(outcome).toBe("waiting");
   });
-
-  test("two members of the group that share a database fold everything once", async () => {
-    const file = join(folder, "views.sqlite");
-    const [a, b] = [start(file), start(file)];
-    const leads = Array.from({ length: 40 }, (_, index) => `lead-${index}`);
-    const both = (leadId: string, round: number) => [
-      { ...updated(leadId, `Name ${round}`), partition: Number(leadId.slice(5)) % 2 },
-      {
-        ...speaker.say({ leadId, event: "action_log.created", data: { id: `log-${round}` } }),
-        partition: round % 2,
-      },
-    ];
-    await cluster.produce(leads.map((leadId, index) => ({ ...created(leadId), partition: index % 2 })));
-    for (let round = 0; round < 20; round++)
-      await cluster.produce(leads.flatMap((leadId) => both(leadId, round)));
-    await until(
-      "all folded",
-      () => a.folded(TOPICS.lead) === 40 * 21 && a.folded(TOPICS.actionLog) === 40 * 20,
-      60_000,
-    );
-    await stop(b);
-    for (const leadId of leads) {
-      const view = JSON.parse(viewsOf(a.store)[leadId]?.body ?? "{}");
-      expect(view.lead.firstName).toBe("Name 19");
-      expect(view.actionLogs).toHaveLength(20);
-    }
-    expect(deadLettersOf(a.store)).toEqual([]);
-  }, 120_000);
 });

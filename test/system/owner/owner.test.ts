@@ -1,7 +1,6 @@
 // Who may write into a folder, what is asked of it, and what stops it, with real processes.
 import { spawnSync } from "node:child_process";
 import {
-  appendFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -20,7 +19,6 @@ import { openEventLog } from "../../harness/event-log.ts";
 import { startProgram } from "../../harness/process.ts";
 import { viewsOf } from "../../harness/projector.ts";
 import { until } from "../../harness/wait.ts";
-import { ownerRun } from "./owner-run.ts";
 
 let folder: string;
 let log: string;
@@ -75,30 +73,6 @@ function served(): Record<string, string> | undefined {
 const shown = (leadId: string, firstName: string) =>
   until(`${leadId} to be ${firstName}`, () => served()?.[leadId] === firstName);
 
-test("random interleavings of folding, erasing, rebuilding, switching, removing, verifying and killing", async () => {
-  const kept = { ...process.env };
-  try {
-    const result = await ownerRun({ rounds: 6, seed: 3 }, (line) => console.error(line));
-    expect(result).toMatchObject({ rounds: 6, stuck: 0, lost: 0, differingViews: 0, numbersReused: 0 });
-  } finally {
-    process.env = kept;
-  }
-}, 120_000);
-
-test("a standby takes over from an owner that was killed: nothing is lost, nothing is folded twice", async () => {
-  spoken.say({ event: "lead.created", data: { firstName: "One" } });
-  const owner = project();
-  await shown("lead-1", "One");
-  const standby = project();
-  await standby.said("standby: another projector owns the folder");
-  spoken.say({ event: "action_log.created", data: { id: "log-1", type: "MESSAGE" } });
-  owner.child.kill("SIGKILL");
-  spoken.say({ event: "lead.updated", data: { firstName: "Two" } });
-  await standby.said("projector started");
-  await shown("lead-1", "Two");
-  expect(rebuild("--verify").stdout).toContain("1 views from a fresh fold, 0 differ");
-});
-
 test("without a projector a command owns the folder; without one nobody is ready", async () => {
   spoken.say({ event: "lead.created", data: { firstName: "One" } });
   const projector = project();
@@ -112,47 +86,6 @@ test("without a projector a command owns the folder; without one nobody is ready
   expect(generations("switch", "1").stdout).toContain("generation 1 serves");
   expect(generations("remove", "2").status).toBe(0);
   expect(served()).toEqual({ "lead-1": "One" });
-});
-
-test("an erase in the middle of a switch, with a kept generation locked, reaches all of them, and events go on", async () => {
-  spoken.say({ event: "lead.created", data: { firstName: "One" } });
-  spoken.say({ event: "lead.created", leadId: "gdpr", data: { firstName: "Canary" } });
-  project();
-  await shown("gdpr", "Canary");
-  expect(rebuild().status).toBe(0);
-  const locked = openStore(generationFile(databaseDir, 1));
-  locked.db.exec("BEGIN IMMEDIATE");
-  appendFileSync(join(log, "omni.lead", "0.ndjson"), '{"key":"gdpr","value":null}\n');
-  await until("the erase", () => served() && served()?.["gdpr"] === undefined);
-  spoken.say({ event: "lead.updated", data: { firstName: "Two" } });
-  // Whoever locks a kept generation keeps nobody else waiting.
-  await shown("lead-1", "Two");
-  locked.db.exec("ROLLBACK");
-  locked.close();
-  expect(generations("switch", "1").status).toBe(0);
-  spoken.say({ event: "lead.updated", data: { firstName: "Three" } });
-  await shown("lead-1", "Three");
-  const isAnywhere = () =>
-    readdirSync(databaseDir)
-      .filter((name) => name.startsWith("lead_view."))
-      .some((name) => spawnSync("grep", ["-c", "Canary", join(databaseDir, name)]).status === 0);
-  await until("the erased name to be in no file", () => !isAnywhere());
-});
-
-test("a discarded dead letter stays so across a rebuild, and its position names it in every generation", async () => {
-  spoken.say({ event: "lead.created", data: { firstName: "One" } });
-  appendFileSync(join(log, "omni.lead", "0.ndjson"), '{"key":"lead-1","value":{"no":"event"}}\n');
-  appendFileSync(join(log, "omni.lead", "0.ndjson"), '{"key":"lead-1","value":{"nor":"this"}}\n');
-  project();
-  await until("both letters", () => letters("list").stdout.includes("2 of 2 dead letters"));
-  expect(letters("discard", "omni.lead/0/1").status).toBe(0);
-  expect(letters("discard", "omni.lead/0/1")).toMatchObject({
-    status: 1,
-    stderr: expect.stringContaining("no dead letter"),
-  });
-  expect(rebuild().status).toBe(0);
-  expect(letters("list").stdout).toMatch(/^omni\.lead\/0\/2 .*\n1 of 1 dead letters/);
-  expect(letters("show", "omni.lead/0/2").stdout).toContain("nor");
 });
 
 test("a pointer that names no generation is refused by its name; an archive that is not there is an error", async () => {
@@ -231,10 +164,12 @@ test("commands that only read create nothing", () => {
       stderr: expect.stringContaining("there is no view database"),
     });
   }
-  expect(generations("list").stdout).toContain("no generations");
+  expect(generations("list")).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining("there is no view database"),
+  });
   expect(readdirSync(databaseDir)).toEqual([]);
   rmSync(databaseDir, { recursive: true });
-  expect(generations("list")).toMatchObject({ status: 1, stderr: expect.stringContaining("no such folder") });
   expect(rebuild()).toMatchObject({ status: 1, stderr: expect.stringContaining("no such folder") });
   expect(existsSync(databaseDir)).toBe(false);
 });

@@ -1,0 +1,117 @@
+// One owner of a DATABASE_DIR on Kafka, with real processes (rule: one owner).
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
+import type { SourceRecord } from "../../../projector/source/source.ts";
+import { TOPICS } from "../../../shared/events/catalogue.ts";
+import { createSpeaker } from "../../harness/events.ts";
+import { openCluster, testConfig } from "../../harness/kafka.ts";
+import { type OwnerFolder, openOwnerFolder } from "../../harness/owner-folder.ts";
+import { until } from "../../harness/wait.ts";
+
+describe.skipIf(inject("brokers") === "")("projectors on Kafka", () => {
+  let config: ReturnType<typeof testConfig>;
+  let cluster: Awaited<ReturnType<typeof openCluster>>;
+  let at: OwnerFolder;
+  let speaker: ReturnType<typeof createSpeaker>;
+  beforeEach(async () => {
+    config = testConfig();
+    cluster = await openCluster(config);
+    speaker = createSpeaker();
+    at = openOwnerFolder({
+      KAFKA_BROKERS: config.brokers.join(","),
+      KAFKA_GROUP_ID: config.groupId,
+      KAFKA_SESSION_TIMEOUT_MS: "6000",
+      KAFKA_TOPIC_DEAD_LETTER: config.deadLetterTopic,
+      KAFKA_TOPIC_LEAD_VIEW: config.leadViewTopic,
+      ...Object.fromEntries(
+        [...config.topics].map(([topic, name]) => [`KAFKA_TOPIC_${topic.slice(5).toUpperCase()}`, name]),
+      ),
+    });
+  });
+  afterEach(async () => {
+    await at.close();
+    await cluster.close();
+  });
+
+  const partitionOf = (leadId: string) => Number(leadId.slice(5)) % 2;
+  const say = (leadId: string, event: string, data: Record<string, unknown>): SourceRecord => ({
+    ...speaker.say({ leadId, event, data }),
+    partition: partitionOf(leadId),
+  });
+  const reasonOf = async (address: string) => {
+    const answer = await fetch(`${address}/health/ready`);
+    return answer.ok ? undefined : ((await answer.json()) as { detail: string }).detail;
+  };
+
+  test("a standby takes over from a killed owner: no event is folded twice or lost", async () => {
+    const leads = Array.from({ length: 20 }, (_, index) => `lead-${index}`);
+    await cluster.produce(leads.map((leadId) => say(leadId, "lead.created", { firstName: "First" })));
+    const owner = at.start();
+    await until(
+      "the first views",
+      () => at.nameOf("lead-19") === "First" && at.nameOf("lead-18") === "First",
+    );
+    const standby = at.start();
+    await standby.said("standby: another projector owns the folder");
+    const rounds = 20;
+    for (let round = 0; round < rounds; round++) {
+      await cluster.produce(
+        leads.flatMap((leadId) => [
+          say(leadId, "lead.updated", { firstName: `Name ${round}` }),
+          say(leadId, "action_log.created", { id: `log-${round}` }),
+        ]),
+      );
+      if (round === rounds / 2) await owner.stop("SIGKILL");
+    }
+    await standby.said("projector started");
+    await until("all folded", () => at.folded() === leads.length * (1 + 2 * rounds), 60_000);
+    at.read((store) => {
+      for (const leadId of leads) {
+        const view = JSON.parse(store.views.get(leadId)?.body?.toString("utf8") ?? "{}");
+        expect([view.lead.firstName, view.actionLogs.length]).toEqual([`Name ${rounds - 1}`, rounds]);
+      }
+      expect(store.deadLetters.count()).toBe(0);
+    });
+    const address = await standby.opsAddress();
+    await until("ready", async () => (await reasonOf(address)) === undefined, 60_000);
+  }, 180_000);
+
+  test("two databases with one consumer group: the one without all partitions is not ready, and says which setting", async () => {
+    await cluster.produce([0, 1, 2, 3].map((index) => say(`lead-${index}`, "lead.created", {})));
+    const first = at.start();
+    const address = await first.opsAddress();
+    await until("ready", async () => (await reasonOf(address)) === undefined, 60_000);
+    const second = at.start({ DATABASE_DIR: join(at.folder, "other") });
+    const other = await second.opsAddress();
+    const says = /partitions are read here.*KAFKA_GROUP_ID/;
+    await until(
+      "both not ready",
+      async () => says.test(`${await reasonOf(address)}`) && says.test(`${await reasonOf(other)}`),
+      60_000,
+    );
+  }, 180_000);
+
+  test("retention overtook the projector: a rebuild from an archive goes on with the broker's log", async () => {
+    await cluster.produce([say("lead-0", "lead.created", { firstName: "Ann" })]);
+    const first = at.start();
+    await at.shown("lead-0", "Ann");
+    await first.stop();
+    await cluster.produce(["Anna", "Annie"].map((firstName) => say("lead-0", "lead.updated", { firstName })));
+    const archive = join(at.folder, "archive");
+    const archived = at.run("archive", "--out", archive);
+    expect([archived.status, archived.stdout]).toEqual([0, expect.stringContaining("3 records")]);
+    const topic = config.topics.get(TOPICS.lead) as string;
+    await cluster.admin.fetchTopicOffsets(topic);
+    await cluster.admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: "3" }] });
+    const stopped = at.start();
+    expect(await stopped.exited).toBe(1);
+    expect(String(stopped.lines().at(-1)?.error)).toMatch(/retention.*npm run rebuild -- --from DIR/);
+    const rebuilt = at.run("rebuild", "--from", archive);
+    expect([rebuilt.stderr, rebuilt.status]).toEqual([expect.any(String), 0]);
+    expect(at.nameOf("lead-0")).toBe("Annie");
+    at.start();
+    await cluster.produce([say("lead-0", "lead.updated", { firstName: "Later" })]);
+    await at.shown("lead-0", "Later");
+    expect(at.folded()).toBe(4);
+  }, 180_000);
+});
