@@ -1,5 +1,5 @@
 import { promisify } from "node:util";
-import { zstdCompress, zstdDecompress } from "node:zlib";
+import { gunzip, gzip, zstdCompress, zstdDecompress } from "node:zlib";
 import kafkajs from "kafkajs";
 import { compressFrame, decompressFrame } from "lz4-napi";
 import { compress, uncompress } from "snappy";
@@ -10,8 +10,14 @@ const { CompressionCodecs, CompressionTypes } = kafkajs;
 const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const XERIAL_HEADER = XERIAL_MAGIC.length + 8;
 
-/** Teaches kafkajs, which brings gzip, the other codecs of Kafka, so that no producer's choice stops us. */
+/** Teaches kafkajs all codecs of Kafka, so that no producer's choice stops us. */
 export function registerCodecs(): void {
+  // kafkajs's own gzip takes six times the CPU for a quarter fewer bytes: 32 ms instead of 5 for 768 KiB of views' text.
+  CompressionCodecs[CompressionTypes.GZIP] = () => ({
+    compress: ({ buffer }: { buffer: Buffer }) =>
+      promisify<Buffer, object, Buffer>(gzip)(buffer, { level: 1 }),
+    decompress: (buffer: Buffer) => promisify(gunzip)(buffer),
+  });
   CompressionCodecs[CompressionTypes.Snappy] = () => ({
     compress: ({ buffer }: { buffer: Buffer }) => compress(buffer),
     decompress: uncompressSnappy,
