@@ -54,7 +54,7 @@ function main(): number {
   }
 }
 
-interface Given {
+interface KeysOptions {
   readonly workspace?: string | undefined;
   readonly name?: string | undefined;
   readonly hash?: string | undefined;
@@ -65,7 +65,7 @@ interface Given {
 function run(
   db: Connection,
   command: string | undefined,
-  { workspace, name = "unnamed", hash, expires, grace = "1d" }: Given,
+  { workspace, name = "unnamed", hash, expires, grace = "1d" }: KeysOptions,
 ): number {
   const newExpiresAt = expires === undefined ? null : timeOf(expires);
   if (newExpiresAt !== null && newExpiresAt <= Date.now())

@@ -47,7 +47,6 @@ export interface SwitchOptions {
 
 /** What runs in the serving generation; undefined where a command is the owner for as long as it takes. */
 export interface Fold extends BesideFold {
-  readonly store: Store;
   /** Folds no more, with all that was folded committed or dropped; the database is closed. */
   pause(): Promise<void>;
   /** Folds on, in the generation that serves now. */

@@ -56,9 +56,6 @@ export async function runOwner(
     throw new Error("another generation begins to serve; ask again");
   };
   const fold: Fold = {
-    get store() {
-      return current().store;
-    },
     betweenCommits: (work) => current().betweenCommits(work),
     tap: (onRecord) => current().tap(onRecord),
     async pause() {

@@ -22,7 +22,7 @@ export interface Pending {
   readonly failedAt: Date;
   readonly positions: readonly Position[];
   /** The generations that are kept beside this one: an erase is a duty in each (rule: erase everywhere). */
-  readonly keptGenerations: readonly number[];
+  readonly keptGenerations: () => readonly number[];
 }
 
 /** A lead's shown part. */
@@ -42,13 +42,15 @@ export interface Assembly {
 /** Writes the state, assembles each view that it changes once, and moves the positions, in one transaction. */
 export function commitPending(store: Store, pending: Pending): Assembly {
   return store.transaction((next) => {
-    const { leads, keptGenerations } = pending;
+    const { leads } = pending;
+    const kept = once(pending.keptGenerations);
+    const identities = new Map(leads.map((lead) => [lead, shownIdentity(lead)]));
     for (const position of pending.positions) store.positions.put(position);
-    const keys = changedIdentities(leads);
+    const keys = changedIdentities(identities);
     const dirty = new Set(pending.assemble ? keys.flatMap((key) => memberIds(store, key)) : []);
     const shown = new Map<string, Shown>();
     for (const lead of leads) {
-      const written = writeLead(store, next, lead, keptGenerations);
+      const written = writeLead(store, next, lead, identities.get(lead) ?? null, kept);
       if (written) shown.set(lead.leadId, written);
     }
     for (const letter of pending.deadLetters) keepLetter(store, letter, pending.failedAt);
@@ -83,12 +85,20 @@ export function assembleStored(store: Store, leadIds: readonly string[]): void {
   });
 }
 
+/** The folder is looked at only where something is erased, and then once a commit. */
+function once<T>(look: () => T): () => T {
+  let found: { readonly value: T } | undefined;
+  return () => {
+    found ??= { value: look() };
+    return found.value;
+  };
+}
+
 /** The identities, old and new, of every lead whose matches see a change. */
-function changedIdentities(leads: readonly PendingLead[]): IdentityKey[] {
+function changedIdentities(identities: ReadonlyMap<PendingLead, Identity | null>): IdentityKey[] {
   const keys = new Map<string, IdentityKey>();
-  for (const lead of leads) {
+  for (const [lead, after] of identities) {
     const before = lead.storedIdentity;
-    const after = shownIdentity(lead);
     if (sameIdentity(before, after) && lead.storedOwner === lead.owner) continue;
     for (const [identity, workspaceId] of [
       [before, lead.storedOwner],
@@ -101,6 +111,7 @@ function changedIdentities(leads: readonly PendingLead[]): IdentityKey[] {
   return [...keys.values()];
 }
 
+/** The identity that a lead has after its pending events; null where it has no view then. */
 function shownIdentity(lead: PendingLead): Identity | null {
   const owned = lead.owner === null || lead.erased !== false ? undefined : lead.parts.get(lead.owner);
   if (!owned) return null;
@@ -114,7 +125,8 @@ function writeLead(
   store: Store,
   next: NextNumber,
   lead: PendingLead,
-  keptGenerations: readonly number[],
+  identity: Identity | null,
+  keptGenerations: () => readonly number[],
 ): Shown | undefined {
   const { leadId, owner, traceparent } = lead;
   if (lead.erased === "now") eraseLead(store, next, lead, keptGenerations);
@@ -137,8 +149,7 @@ function writeLead(
     if (known !== undefined) store.leads.update(known, row);
     const logs = [...pending.logs.values()].map(logRowOf);
     for (const log of logs) store.actionLogs.put(log, no);
-    const identity = isOwner ? identityOf(pending.part) : null;
-    if (!identity) continue;
+    if (!isOwner || !identity) continue;
     if (!sameIdentity(lead.storedIdentity, identity) || owner !== lead.storedOwner)
       store.identities.put(leadId, pending.part.workspaceId, identityRow(identity));
     const reader = known === undefined ? pendingLogReader(logs) : storedLogReader(store, no);
@@ -165,7 +176,7 @@ function eraseLead(
   store: Store,
   next: NextNumber,
   { leadId, parts, owner, storedOwner, traceparent }: PendingLead,
-  keptGenerations: readonly number[],
+  keptGenerations: () => readonly number[],
 ): void {
   for (const { no } of parts.values()) {
     if (no === undefined) continue;
@@ -176,7 +187,7 @@ function eraseLead(
   store.erased.add(leadId);
   if (parts.size > 0) store.meta.set("unscrubbed", "1");
   store.deadLetters.erase(leadId);
-  for (const generation of keptGenerations) store.erased.addDuty({ generation, leadId });
+  for (const generation of keptGenerations()) store.erased.addDuty({ generation, leadId });
   const workspaceId = storedOwner ?? owner ?? store.views.get(leadId)?.workspaceId;
   if (workspaceId !== undefined) buryView(store, next, { leadId, workspaceId, traceparent });
 }

@@ -99,17 +99,17 @@ export function createProjection(
     return text === undefined ? undefined : (parseJson(text) as ActionLog);
   };
 
-  const noteSpan = (record: SourceRecord) => {
-    const name = partitionName(record);
+  const noteSpan = (name: string, { offset }: SourceRecord) => {
     const span = spans.get(name);
-    if (span) span.last = record.offset;
-    else spans.set(name, { first: record.offset, last: record.offset });
+    if (span) span.last = offset;
+    else spans.set(name, { first: offset, last: offset });
   };
 
   return {
     positions: () => [...current.values()],
     fold(record) {
-      if (record.offset < (current.get(partitionName(record))?.nextOffset ?? 0)) return;
+      const name = partitionName(record);
+      if (record.offset < (current.get(name)?.nextOffset ?? 0)) return;
       const step = (steps.length < MOST_STEPS ? tracing : passingOn).process(record);
       let decoded: Decoded | undefined;
       let error: string | undefined;
@@ -132,7 +132,7 @@ export function createProjection(
       }
       if (step) steps.push({ step, error });
       timestamps.push(record.timestamp);
-      noteSpan(record);
+      noteSpan(name, record);
       bytes += sizeOf(record);
     },
     advance(positions) {
@@ -154,7 +154,7 @@ export function createProjection(
         deadLetters,
         failedAt: now(),
         positions: [...moved].map((name) => current.get(name) as Position),
-        keptGenerations: keptGenerations(),
+        keptGenerations,
       });
       const committed: Committed = {
         records: timestamps.length,

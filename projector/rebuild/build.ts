@@ -70,13 +70,14 @@ export async function buildGeneration(building: Building): Promise<Store> {
 
 async function loadState(store: Store, building: Building): Promise<void> {
   const { archive, source, log, decode, limit, expected, onProgress, signal } = building;
+  const limits = limit && new Map(limit.map((position) => [partitionName(position), position.nextOffset]));
   const lasts = new Map(building.sameLogAs.map(({ last, ...at }) => [partitionName(at), last]));
   const projection = createProjection(store, decode, { assemble: false });
   let folded = 0;
   const handle = async (batch: Batch) => {
     if (archive !== undefined) requireReadable(batch);
     requireSameRecords(batch, lasts);
-    foldBelow(projection, batch, limit);
+    foldBelow(projection, batch, limits);
     const { records } = projection.pending();
     if (batch.more && records < MOST_PENDING) return;
     projection.commit();
@@ -121,13 +122,12 @@ function requireArchive(folder: string): void {
     );
 }
 
-/** Folds what stands below the limit; a partition that reached it stands still. */
+/** Folds what stands below its partition's limit; a partition that reached it stands still. */
 export function foldBelow(
   projection: Projection,
   { records, positions }: Batch,
-  limit: readonly Position[] | undefined,
+  limits: ReadonlyMap<string, number> | undefined,
 ): void {
-  const limits = limit && new Map(limit.map((position) => [partitionName(position), position.nextOffset]));
   const isBelow = (name: string, offset: number) => limits === undefined || offset < (limits.get(name) ?? 0);
   for (const record of records) {
     if (isBelow(partitionName(record), record.offset)) projection.fold(record);

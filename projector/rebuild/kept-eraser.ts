@@ -75,7 +75,7 @@ function erase({ file, leadIds }: Task): Done {
   }
   try {
     const leads = leadIds.map((leadId) => ({ ...loadLead(store, leadId), erased: "now" as const }));
-    const pending = { assemble: true, leads, deadLetters: [], positions: [], keptGenerations: [] };
+    const pending = { assemble: true, leads, deadLetters: [], positions: [], keptGenerations: () => [] };
     commitPending(store, { ...pending, failedAt: new Date(0) });
     scrub(store);
     const [checkpoint] = store.db.pragma("wal_checkpoint(TRUNCATE)") as { busy: number }[];

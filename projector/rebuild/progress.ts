@@ -9,6 +9,23 @@ const REDRAW_MS = 200;
 const LINE_MS = 5_000;
 const WIDTH = 30;
 
+/** The progress of a run of several phases: a bar for each, one after the other. */
+export function createPhases() {
+  let current = "";
+  let bar: Progress | undefined;
+  return {
+    update(phase: string, done: number, total: number): void {
+      if (phase !== current) {
+        bar?.finish();
+        current = phase;
+        bar = createProgress(phase, total);
+      }
+      bar?.update(done);
+    },
+    finish: (): void => bar?.finish(),
+  };
+}
+
 export function createProgress(
   what: string,
   total: number,

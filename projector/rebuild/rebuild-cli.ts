@@ -6,7 +6,7 @@ import { createLog } from "../../shared/log.ts";
 import { ask } from "../owner/ask.ts";
 import { showProgress } from "../owner/show-progress.ts";
 import { openHistorySource } from "../source/open-source.ts";
-import { createProgress, type Progress } from "./progress.ts";
+import { createPhases } from "./progress.ts";
 import { verify } from "./verify.ts";
 import { diffLines } from "./view-differences.ts";
 
@@ -75,19 +75,10 @@ async function main(): Promise<number> {
 }
 
 async function check(config: Config, archive: string | undefined): Promise<number> {
-  let phase = "";
-  let bar: Progress | undefined;
-  const onProgress = (next: string, done: number, total: number) => {
-    if (next !== phase) {
-      bar?.finish();
-      phase = next;
-      bar = createProgress(phase, total);
-    }
-    bar?.update(done);
-  };
+  const { update, finish } = createPhases();
   const source = openHistorySource(config, createLog("projector", "warn"));
-  const { views, differing, first } = await verify(config, source, archive, onProgress, SHOWN);
-  bar?.finish();
+  const { views, differing, first } = await verify(config, source, archive, update, SHOWN);
+  finish();
   for (const { leadId, kind, fresh, serving } of first) {
     console.log(`${leadId}: ${kind}`);
     if (fresh === null || serving === null) continue;

@@ -103,7 +103,7 @@ function exchange(store: Store, leadIds: ReadonlySet<string>, records: readonly 
       deadLetters: failed,
       failedAt: new Date(),
       positions: [],
-      keptGenerations: [],
+      keptGenerations: () => [],
     });
   });
   return { folded: folded.length, failed, recovered };

@@ -117,7 +117,7 @@ async function countsOf(config: KafkaConfig, log: Logger): Promise<ReadonlyMap<s
 }
 
 /** What a partition holds already, to be compared with what comes. */
-interface Known {
+interface PartitionContents {
   /** True where the next record that comes was written before; once one was not, nothing behind it was. */
   has(record: SourceRecord): boolean;
 }
@@ -126,7 +126,10 @@ interface Known {
  * Reads what the topics hold. What an earlier run wrote of an archive are the first of its records, in its order, though
  * others may have come between: they are found by walking along.
  */
-async function hashesInTopics(config: KafkaConfig, log: Logger): Promise<ReadonlyMap<string, Known>> {
+async function hashesInTopics(
+  config: KafkaConfig,
+  log: Logger,
+): Promise<ReadonlyMap<string, PartitionContents>> {
   const hashes = new Map<string, string[]>();
   const positions = new Map<string, Position>();
   const groupId = `${config.groupId}-produce-${process.pid}-${Date.now()}`;
@@ -148,7 +151,7 @@ async function hashesInTopics(config: KafkaConfig, log: Logger): Promise<Readonl
   return new Map([...hashes].map(([name, list]) => [name, walkAlong(list)]));
 }
 
-function walkAlong(hashes: readonly string[]): Known {
+function walkAlong(hashes: readonly string[]): PartitionContents {
   let at = 0;
   let ended = false;
   return {

@@ -22,7 +22,7 @@ if (given === undefined) {
   process.exitCode = await run(given);
 }
 
-interface Given {
+interface TopicsArguments {
   readonly partitions: number;
   /** Undefined = as is: not compared with what exists. */
   readonly asked: { readonly partitions: boolean; readonly retention: boolean };
@@ -30,7 +30,7 @@ interface Given {
   readonly retentionMs: string;
 }
 
-function readArguments(): Given | "help" | undefined {
+function readArguments(): TopicsArguments | "help" | undefined {
   try {
     const { values } = parseArgs({
       options: {
@@ -55,7 +55,7 @@ function readArguments(): Given | "help" | undefined {
   }
 }
 
-async function run({ partitions, replication, retentionMs, asked }: Given): Promise<number> {
+async function run({ partitions, replication, retentionMs, asked }: TopicsArguments): Promise<number> {
   const { kafka: config, logLevel, maxEventBytes } = readConfig(process.env);
   if (!config) {
     console.error("set KAFKA_BROKERS to the brokers, for example KAFKA_BROKERS=localhost:9092");
@@ -94,7 +94,7 @@ async function run({ partitions, replication, retentionMs, asked }: Given): Prom
 async function differencesOf(
   admin: Admin,
   wanted: readonly ITopicConfig[],
-  asked: Given["asked"],
+  asked: TopicsArguments["asked"],
 ): Promise<ReadonlyMap<string, string[]>> {
   const differences = new Map<string, string[]>();
   if (wanted.length === 0) return differences;
