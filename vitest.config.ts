@@ -6,8 +6,6 @@ export default defineConfig({
     globalSetup: ["test/harness/broker/global-setup.ts"],
     reporters: ["default", "json"],
     outputFile: { json: ".test-output/report.json" },
-    // A shared machine can hold a process or a broker up beyond any deadline; locally every failure is shown at once.
-    retry: process.env.CI === "true" ? 1 : 0,
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },
