@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { every, monotonic, wallClock } from "../../shared/clock.ts";
 import { generationFile } from "../../shared/generation.ts";
 import { otherFoldRules } from "../projection/fold-version.ts";
 import type { Committed } from "../projection/projection.ts";
@@ -73,7 +74,7 @@ export function createMonitor(
   let state = "the projector starts";
   let folded = 0;
   let foldedBefore = 0;
-  let sampledAt = performance.now();
+  let sampledAt = monotonic();
   let topicLimits: readonly TopicLimit[] = [];
   const lag = createLag();
   const samples: Sample[] = [];
@@ -82,14 +83,14 @@ export function createMonitor(
     subject ? lag.measure(subject.store.positions.all(), subject.source.ends()) : [];
 
   const sample = () => {
-    const seconds = (performance.now() - sampledAt) / 1_000;
+    const seconds = (monotonic() - sampledAt) / 1_000;
     const left = partitions().reduce((sum, { records }) => sum + records, 0);
-    samples.push({ at: Date.now(), lag: left, rate: (folded - foldedBefore) / seconds });
+    samples.push({ at: wallClock(), lag: left, rate: (folded - foldedBefore) / seconds });
     if (samples.length > SAMPLES) samples.shift();
     foldedBefore = folded;
-    sampledAt = performance.now();
+    sampledAt = monotonic();
   };
-  const sampling = setInterval(sample, SAMPLE_MS).unref();
+  const sampling = every(SAMPLE_MS, sample).unref();
 
   return {
     /** From now on this is what is worked on; undefined between two generations. */
@@ -179,7 +180,7 @@ export function createMonitor(
       const size = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
       return { database: size(file), wal: size(`${file}-wal`) };
     },
-    stop: (): void => clearInterval(sampling),
+    stop: (): void => sampling.stop(),
   };
 }
 

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { delay, every, monotonic, wallClock } from "../../shared/clock.ts";
 import type { Config } from "../../shared/config.ts";
 import { openControl } from "../../shared/control.ts";
 import { servingGeneration } from "../../shared/generation.ts";
@@ -113,7 +113,7 @@ async function carryOutRequests(owner: Owner, signal: AbortSignal): Promise<void
   while (!signal.aborted) {
     const request = nextRequest(owner);
     if (request) await carryOut(request, owner, signal);
-    else await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);
+    else await delay(LOOK_MS, signal);
   }
 }
 
@@ -135,8 +135,8 @@ async function eraseFromKept(
 ): Promise<void> {
   let scrubbedAt = Number.NEGATIVE_INFINITY;
   while (!signal.aborted) {
-    if (performance.now() - scrubbedAt > SCRUB_MS) {
-      scrubbedAt = performance.now();
+    if (monotonic() - scrubbedAt > SCRUB_MS) {
+      scrubbedAt = monotonic();
       // What can't be rewritten now (a full disk, a busy file) stays marked, and is tried again.
       await serving()
         ?.scrub()
@@ -160,7 +160,7 @@ async function eraseFromKept(
       }
     }
     const wait = done ? 0 : generation === undefined ? LOOK_MS : ERASE_RETRY_MS;
-    await delay(wait, undefined, { signal }).catch(() => undefined);
+    await delay(wait, signal);
   }
 }
 
@@ -171,28 +171,28 @@ function beat(databaseDir: string, monitor: Monitor): () => void {
     `INSERT INTO owner VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET pid = excluded.pid,
        started_at = excluded.started_at, heartbeat_at = excluded.heartbeat_at, reason = excluded.reason, lag = excluded.lag`,
   );
-  const startedAt = Date.now();
+  const startedAt = wallClock();
   let said: string | null | undefined;
   const say = () => {
     try {
       const reason = monitor.reason() ?? null;
-      put.run(process.pid, startedAt, Date.now(), reason, monitor.lag());
+      put.run(process.pid, startedAt, wallClock(), reason, monitor.lag());
       said = reason;
     } catch {
       // A full disk: readers find the heartbeat too old.
     }
   };
   say();
-  const heart = setInterval(say, HEARTBEAT_MS);
+  const heart = every(HEARTBEAT_MS, say);
   // What readiness depends on is said as soon as it changes.
-  const change = setInterval(() => {
+  const change = every(LOOK_MS, () => {
     if ((monitor.reason() ?? null) !== said) say();
-  }, LOOK_MS);
+  });
   return () => {
-    clearInterval(heart);
-    clearInterval(change);
+    heart.stop();
+    change.stop();
     try {
-      put.run(process.pid, startedAt, Date.now(), "the projector stopped; start one", monitor.lag());
+      put.run(process.pid, startedAt, wallClock(), "the projector stopped; start one", monitor.lag());
     } catch {
       // As above.
     }

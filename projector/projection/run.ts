@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { delay } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Batch, Source, SourceRecord } from "../source/source.ts";
 import { traceIdOf } from "../trace/tracing.ts";
@@ -94,7 +94,7 @@ async function persistently<T>(
         { code, message, retryInMs: wait },
         "the view database can't be used; nothing is lost, trying again",
       );
-      await delay(wait, undefined, { signal }).catch(() => undefined);
+      await delay(wait, signal);
       await keepAlive?.();
     }
   }

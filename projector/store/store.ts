@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { wallClock } from "../../shared/clock.ts";
 import { viewFile } from "../../shared/generation.ts";
 import { type Connection, openReader, openWriter } from "../../shared/sqlite.ts";
 import { createActionLogs } from "./action-logs.ts";
@@ -44,7 +45,7 @@ export interface StoreOptions {
  * Opens the view database, creating it where there is none.
  * @throws SchemaError where it is of a schema that this program can't write
  */
-export function openStore(file: string, { now = Date.now, mustExist = false }: StoreOptions = {}): Store {
+export function openStore(file: string, { now = wallClock, mustExist = false }: StoreOptions = {}): Store {
   const db = openWriter(file, { mustExist });
   try {
     migrate(db);
@@ -68,7 +69,7 @@ export function openStoreToRead(config: { readonly databaseDir: string }): Store
   const db = openReader(file);
   try {
     requireSchema(db);
-    return storeOf(db, Date.now);
+    return storeOf(db, wallClock);
   } catch (error) {
     db.close();
     throw error;
