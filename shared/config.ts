@@ -69,6 +69,7 @@ const Environment = Schema.Struct({
   S3_ACCESS_KEY_ID: optional(NonEmpty),
   S3_SECRET_ACCESS_KEY: optional(NonEmpty),
   READY_MAX_LAG_S: optional(Digits("READY_MAX_LAG_S", 1, 31_536_000)),
+  FOLD_WORKERS: optional(Digits("FOLD_WORKERS", 1, 64)),
   ...kafkaEnvironment,
 });
 
@@ -119,6 +120,8 @@ export interface Config {
   readonly ratePerMinute: number;
   /** Seconds; views that are further behind the log are not ready. */
   readonly readyMaxLagSeconds: number;
+  /** Threads that fold, beside the one that writes; with 1 that one folds too. */
+  readonly foldWorkers: number;
   readonly logLevel: string;
   /** The workspace of webhook bodies that name none; undefined = such bodies are dead letters. */
   readonly webhookWorkspaceId: string | undefined;
@@ -182,6 +185,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     },
     traceEndpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
     readyMaxLagSeconds: Number(settings.READY_MAX_LAG_S ?? 60),
+    foldWorkers: Number(settings.FOLD_WORKERS ?? Math.min(64, availableParallelism())),
     logLevel: settings.LOG_LEVEL ?? "info",
     webhookWorkspaceId: settings.WEBHOOK_WORKSPACE_ID,
     webhooksAllowPrivate: settings.WEBHOOKS_ALLOW_PRIVATE === "true",

@@ -38,12 +38,6 @@ export interface LineBytes {
   readonly keyEnd: number;
 }
 
-/** Which partitions a reader takes: those that are its share, or that a lead can be in. */
-export type Takes = (partition: number) => boolean;
-
-/** All of them. */
-export const takesAll: Takes = () => true;
-
 /** A text that holds a record's value, what the value parsed to, and a way to it from another parse of the text. */
 export interface RecordJson {
   readonly text: string;

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { delay, nextTurn } from "../../../shared/clock.ts";
 import type { Logger } from "../../../shared/log.ts";
+import { type Share, takes, WHOLE } from "../share.ts";
 import {
   type Batch,
   type Position,
@@ -22,6 +23,8 @@ const POLL_MS = 25;
 interface FileLogOptions {
   /** Told, once each, of files that look like the log's and are not taken. */
   readonly log?: Pick<Logger, "warn">;
+  /** The partitions that are read; absent = all. */
+  readonly share?: Share;
 }
 
 /**
@@ -29,8 +32,9 @@ interface FileLogOptions {
  * appear.
  * @throws SourceError where a file that was read is gone, shorter or another one
  */
-export function createFileLog(folder: string, { log }: FileLogOptions = {}): Source {
-  const look = createFolderLook(folder, ({ path, reason }) => log?.warn({ path }, reason));
+export function createFileLog(folder: string, { log, share = WHOLE }: FileLogOptions = {}): Source {
+  const lookAtAll = createFolderLook(folder, ({ path, reason }) => log?.warn({ path }, reason));
+  const look = () => lookAtAll().filter(({ partition }) => takes(share, partition));
   let files: ReadonlyMap<string, PartitionFile> = new Map();
   let isRead = false;
   return {
@@ -44,7 +48,10 @@ export function createFileLog(folder: string, { log }: FileLogOptions = {}): Sou
     const open = new Map<string, PartitionFile>();
     files = open;
     const positions = sink.positions();
-    requireFiles(folder, positions);
+    requireFiles(
+      folder,
+      positions.filter(({ partition }) => takes(share, partition)),
+    );
     try {
       for (let more = false; !signal.aborted; ) {
         const begun = openNewFiles(look, positions, open);

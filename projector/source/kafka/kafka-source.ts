@@ -2,7 +2,9 @@ import type { Admin, Kafka } from "kafkajs";
 import { delay, every, type Timer } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
+import { type Share, takes, WHOLE } from "../share.ts";
 import { partitionName, type Sink, type Source } from "../source.ts";
+import { createAssigner } from "./assigner.ts";
 import { createKafka, hopeless, isKafkaTrouble } from "./client.ts";
 import { createGroupReader } from "./group-reader.ts";
 import { firstPositions, heldOffsets, partitionCounts } from "./history-check.ts";
@@ -21,9 +23,10 @@ const LOOK_MS = 20;
 /**
  * Kafka as the event log. The positions are the sink's; the consumer group decides who reads which partition, and is
  * told the positions for lag tools only. Broker trouble is waited out.
+ * @param share the partitions that are read
  * @throws SourceError where waiting can't help: records are gone, topics changed, credentials are refused
  */
-export function createKafkaSource(config: KafkaConfig, log: Logger): Source {
+export function createKafkaSource(config: KafkaConfig, log: Logger, share: Share = WHOLE): Source {
   let reader: ReturnType<typeof createGroupReader> | undefined;
   let partitions = 0;
   let brokerTrouble: string | undefined;
@@ -38,6 +41,7 @@ export function createKafkaSource(config: KafkaConfig, log: Logger): Source {
       log,
       signal,
       toEnd,
+      share,
       onPartitions: (count: number) => {
         partitions = count;
       },
@@ -90,6 +94,7 @@ interface Consuming {
   readonly signal: AbortSignal;
   /** True where reading ends at the ends that the partitions have at the start. */
   readonly toEnd: boolean;
+  readonly share: Share;
   readonly onPartitions: (count: number) => void;
   readonly onReader: (reader: ReturnType<typeof createGroupReader> | undefined) => void;
   readonly onBatch: () => void;
@@ -103,6 +108,7 @@ async function consume({
   log,
   signal,
   toEnd,
+  share,
   onPartitions,
   onReader,
   onBatch,
@@ -113,6 +119,7 @@ async function consume({
     sessionTimeout: config.sessionTimeoutMs,
     rebalanceTimeout: 2 * config.sessionTimeoutMs,
     heartbeatInterval: config.sessionTimeoutMs / 10,
+    partitionAssigners: [createAssigner(share)],
     maxWaitTimeInMs: toEnd ? 100 : 1_000,
     // One way to start again: ours, from the stored positions.
     retry: { retries: 5, restartOnFailure: async () => false },
@@ -126,8 +133,8 @@ async function consume({
     await admin.connect();
     const { clusterId } = await admin.describeCluster();
     await requireSameLog(kafka, admin, config, sink.positions(), clusterId);
-    onPartitions(await beginAll(admin, config, sink));
-    const ends = toEnd ? await endOffsets(admin, config) : undefined;
+    onPartitions(await beginAll(admin, config, sink, share));
+    const ends = toEnd ? await endOffsets(admin, config, share) : undefined;
     if (ends && sink.positions().every((one) => one.nextOffset >= (ends.get(partitionName(one)) ?? 0)))
       return;
     await consumer.connect();
@@ -171,23 +178,31 @@ async function consume({
   }
 }
 
+/** How many of so many partitions are in the share. */
+const shareOf = (share: Share, count: number): number =>
+  Array.from({ length: count }, (_, partition) => partition).filter((one) => takes(share, one)).length;
+
 /**
  * Stores offset 0 for every partition of a topic that was never read, so that a later growth is seen.
- * @returns how many partitions all topics have
+ * @returns how many partitions of all topics are in the share
  */
-async function beginAll(admin: Admin, config: KafkaConfig, sink: Sink): Promise<number> {
+async function beginAll(admin: Admin, config: KafkaConfig, sink: Sink, share: Share): Promise<number> {
   const counts = await partitionCounts(admin, config);
   const positions = firstPositions(counts, sink.positions());
   if (positions.length > 0) await sink.handle({ records: [], positions, more: false });
-  return [...counts.values()].reduce((sum, count) => sum + count, 0);
+  return [...counts.values()].reduce((sum, count) => sum + shareOf(share, count), 0);
 }
 
-/** Where the partitions of all topics end now, by their names in the catalogue. */
-async function endOffsets(admin: Admin, config: KafkaConfig): Promise<ReadonlyMap<string, number>> {
+/** Where the partitions of the share end now, by their names in the catalogue. */
+async function endOffsets(
+  admin: Admin,
+  config: KafkaConfig,
+  share: Share,
+): Promise<ReadonlyMap<string, number>> {
   const ends = new Map<string, number>();
   for (const [topic, name] of config.topics) {
     for (const [partition, { high }] of await heldOffsets(admin, name))
-      ends.set(partitionName({ topic, partition }), high);
+      if (takes(share, partition)) ends.set(partitionName({ topic, partition }), high);
   }
   return ends;
 }

@@ -1,0 +1,19 @@
+/**
+ * The partitions that a reader takes, of every topic alike: those whose number leaves the worker's over the number of
+ * workers; of these `only` some, where it is given.
+ */
+export interface Share {
+  readonly worker: number;
+  readonly of: number;
+  readonly only?: readonly number[];
+}
+
+/** All partitions. */
+export const WHOLE: Share = { worker: 0, of: 1 };
+
+/** The share of each of so many workers. */
+export const sharesOf = (workers: number): Share[] =>
+  Array.from({ length: workers }, (_, worker) => ({ worker, of: workers }));
+
+export const takes = ({ worker, of, only }: Share, partition: number): boolean =>
+  partition % of === worker && (only === undefined || only.includes(partition));
