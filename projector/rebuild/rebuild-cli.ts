@@ -2,10 +2,8 @@
 import { parseArgs } from "node:util";
 import { type Config, readConfig } from "../../shared/config.ts";
 import { parseJson } from "../../shared/events/exact-json.ts";
-import { createLog } from "../../shared/log.ts";
 import { ask } from "../owner/ask.ts";
 import { showProgress } from "../owner/show-progress.ts";
-import { openHistorySource } from "../source/open-source.ts";
 import { createPhases } from "./progress.ts";
 import { verify } from "./verify.ts";
 import { diffLines } from "./view-differences.ts";
@@ -76,8 +74,7 @@ async function main(): Promise<number> {
 
 async function check(config: Config, archive: string | undefined): Promise<number> {
   const { update, finish } = createPhases();
-  const source = openHistorySource(config, createLog("projector", "warn"));
-  const { views, differing, first } = await verify(config, source, archive, update, SHOWN);
+  const { views, differing, first } = await verify(config, archive, update, SHOWN);
   finish();
   for (const { leadId, kind, fresh, serving } of first) {
     console.log(`${leadId}: ${kind}`);
