@@ -31,6 +31,7 @@ export function createViews(db: Connection) {
   const get = db.prepare<[string], ViewRow>(
     `SELECT ${HEAD}, url_slots AS urlSlots, body FROM lead_view WHERE lead_id = ?`,
   );
+  const number = db.prepare<[string], number>("SELECT number FROM lead_view WHERE lead_id = ?").pluck();
   const head = db.prepare<[string], ViewHead & { readonly row: number }>(
     `SELECT rowid AS "row", ${HEAD} FROM lead_view WHERE lead_id = ?`,
   );
@@ -67,12 +68,20 @@ export function createViews(db: Connection) {
   ];
   return {
     get: (leadId: string): ViewRow | undefined => get.get(leadId),
+    /** The number of a lead's latest change; undefined where there is no row, not even a tombstone. */
+    number: (leadId: string): number | undefined => number.get(leadId),
     /** What the row says beside the body, and its number in the table. */
     head: (leadId: string): (ViewHead & { readonly row: number }) | undefined => head.get(leadId),
     /** @param rowNumber as `head` has it */
     update: (rowNumber: number, row: ViewRow): void => void update.run(...values(row), rowNumber),
     /** For a lead that has no row yet. */
     insert: (leadId: string, row: ViewRow): void => void insert.run(...values(row), leadId),
+    /** Where it is not known whether the lead has a row. */
+    put(leadId: string, row: ViewRow): void {
+      const before = head.get(leadId);
+      if (before) update.run(...values(row), before.row);
+      else insert.run(...values(row), leadId);
+    },
     /** The ids of the leads of a workspace that have a view. */
     leadsOf: (workspaceId: string): string[] => leadsOf.all(workspaceId),
     /** Views, without tombstones. */
