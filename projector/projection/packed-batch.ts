@@ -70,7 +70,6 @@ function packPart(packer: Packer, part: FoldedPart): void {
     packer.number(log.hasDocuments);
     packer.text(log.text);
   });
-  packer.list(part.recentAgain, (_, id) => packer.text(id));
 }
 
 const unpackPart = (unpacker: Unpacker): FoldedPart => ({
@@ -85,7 +84,6 @@ const unpackPart = (unpacker: Unpacker): FoldedPart => ({
     hasDocuments: unpacker.number() as 0 | 1,
     text: unpacker.text() as string,
   })),
-  recentAgain: unpacker.list(() => unpacker.text() as string),
 });
 
 function packView(packer: Packer, view: FoldedView): void {

@@ -5,7 +5,11 @@ import { TOPICS } from "../../shared/events/catalogue.ts";
 import { createLog } from "../../shared/log.ts";
 import { type Port, serveThread, type ThreadWork } from "../../shared/thread.ts";
 import { createDecoder, type Decode } from "../decode/decode.ts";
+import type { FoldedBatch } from "../projection/folded-batch.ts";
+import { createFolding } from "../projection/folding.ts";
+import { NOTHING_STORED } from "../projection/held-leads.ts";
 import { packBatch } from "../projection/packed-batch.ts";
+import { erasureOf } from "../projection/writing.ts";
 import { createFileLog } from "../source/file-log/file-log.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import type { Share } from "../source/share.ts";
@@ -18,7 +22,6 @@ import {
   SourceError,
   type SourceRecord,
 } from "../source/source.ts";
-import { foldLeads } from "./fold-leads.ts";
 import { decodedOf } from "./history.ts";
 import { leadHash } from "./record-frames.ts";
 import { createSlices, type Slices } from "./slices.ts";
@@ -81,12 +84,12 @@ async function buildShare(
     await openHistorySource(config, log, task.share).readToEnd(reading.sink, signal);
     for (const records of slices.drain()) {
       signal.throwIfAborted();
-      const batch = foldLeads(records, decode);
+      const batch = foldWhole(records, decode);
       for (const { record } of batch.deadLetters)
         if (record.offset < (archiveEnds.get(partitionName(record)) ?? 0)) requireReadable(record);
       await post(batch.counts.records, packBatch(batch));
     }
-    await post(0, packBatch({ ...EMPTY_BATCH, leads: reading.dropped(), positions: reading.positions() }));
+    await post(0, packBatch(reading.rest()));
   } finally {
     slices.close();
   }
@@ -98,12 +101,12 @@ async function buildShare(
   }
 }
 
-const EMPTY_BATCH = {
-  leads: [],
-  deadLetters: [],
-  positions: [],
-  counts: { records: 0, outcomes: [], timestamps: [], views: 0, milliseconds: 0 },
-};
+/** Folds whole leads from all of their records, in memory. */
+function foldWhole(records: Iterable<SourceRecord>, decode: Decode): FoldedBatch {
+  const folding = createFolding(NOTHING_STORED, decode, { positions: [] });
+  for (const record of records) folding.fold(record);
+  return folding.take();
+}
 
 /** Counts what was handed over and is not taken yet. */
 function createWaiting(port: Port<ToShare, FromShare>) {
@@ -169,23 +172,18 @@ function readInto(
   return {
     sink,
     positions: (): readonly Position[] => [...current.values()],
-    /** What came for leads that are known to be erased. */
-    dropped: () =>
-      [...gone]
-        .filter(([, dropped]) => dropped > 0)
-        .map(([leadId, dropped]) => ({ ...GONE, leadId, dropped })),
+    /** Where the log was read up to, and how much came for leads that are known to be erased. */
+    rest(): FoldedBatch {
+      const counts = [...gone].filter(([, dropped]) => dropped > 0);
+      const { leads, ...nothing } = erasureOf(counts.map(([leadId]) => leadId));
+      return {
+        ...nothing,
+        leads: leads.map((lead, index) => ({ ...lead, dropped: counts[index]?.[1] ?? 0 })),
+        positions: [...current.values()],
+      };
+    },
   };
 }
-
-const GONE = {
-  erased: true,
-  replaces: false,
-  owner: null,
-  traceparent: null,
-  parts: [],
-  identity: undefined,
-  view: undefined,
-};
 
 /** Views of another log would take the place of all that readers have seen. */
 function requireSameRecord(record: SourceRecord, hash: string): void {

@@ -4,15 +4,14 @@ import type { Config } from "../../shared/config.ts";
 import type { Logger } from "../../shared/log.ts";
 import { startThread, type Thread } from "../../shared/thread.ts";
 import type { Decode } from "../decode/decode.ts";
+import { type BulkWriting, createBulkWriting } from "../projection/bulk-writing.ts";
 import { markFoldRules } from "../projection/fold-version.ts";
-import { matchAll } from "../projection/match-all.ts";
 import { unpackBatch } from "../projection/packed-batch.ts";
 import { createProjection } from "../projection/projection.ts";
 import { createFolderLook } from "../source/file-log/folder.ts";
 import { possibleWorkers } from "../source/fold-workers.ts";
 import { sharesOf } from "../source/share.ts";
 import { type Batch, type Position, partitionName, type Source } from "../source/source.ts";
-import { type Bulk, openBulk } from "../store/bulk.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { BUILD_SHARE, type ToShare } from "./build-share.ts";
 import { removeDatabase } from "./generations.ts";
@@ -76,18 +75,18 @@ async function buildWith(building: Building, workers: number): Promise<Store> {
   const store = openStore(building.file);
   try {
     markFoldRules(store);
-    const bulk = openBulk(store, { ...building, failedAt: new Date(wallClock()) });
+    const bulk = createBulkWriting(store, { ...building, failedAt: new Date(wallClock()) });
     await loadLeads(bulk, building, workers);
     building.onProgress("index", 0, 0);
     try {
-      bulk.finish();
+      bulk.index();
     } catch (error) {
       if (workers > 1 && (error as { code?: string }).code === "SQLITE_CONSTRAINT_UNIQUE")
         throw new SharedLeadError("a lead's events are in partitions of different numbers");
       throw error;
     }
     building.onProgress("match", 0, 0);
-    matchAll(store);
+    bulk.finish();
     store.db.pragma("journal_mode = WAL");
     store.db.pragma("synchronous = NORMAL");
     return store;
@@ -98,7 +97,7 @@ async function buildWith(building: Building, workers: number): Promise<Store> {
 }
 
 /** Has the workers fold their shares, and stores what they make. */
-async function loadLeads(bulk: Bulk, building: Building, workers: number): Promise<void> {
+async function loadLeads(bulk: BulkWriting, building: Building, workers: number): Promise<void> {
   const { file, expected, onProgress, signal } = building;
   const { archive, limit, sameLogAs, erased } = building;
   const sliceBytes = Math.max(LEAST_SLICE, Math.floor(FOLDED_AT_ONCE / workers));

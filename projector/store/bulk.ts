@@ -1,116 +1,103 @@
-import { openReader } from "../../shared/sqlite.ts";
-import { UNNUMBERED } from "../projection/commit.ts";
-import type { FoldedBatch, FoldedLead } from "../projection/folded-batch.ts";
+import { headersToJson } from "../source/headers.ts";
+import type { LogRow } from "./action-logs.ts";
+import type { DeadLetter } from "./dead-letters.ts";
+import type { IdentityRow } from "./identities.ts";
+import { PIECES_OF_A_PART } from "./leads.ts";
 import type { Store } from "./store.ts";
+import type { ViewRow } from "./views.ts";
 
-export interface BulkOptions {
-  /** Leads that are known to be erased. */
-  readonly erased: readonly string[];
-  /** The generation that serves, whose numbers most views will keep; undefined = there is none. */
-  readonly servingFile: string | undefined;
-  readonly failedAt: Date;
-}
-
-/** Fills an empty database: each row is written once, the indexes are made at the end, and nothing survives a crash. */
+/**
+ * Fills an empty database in one transaction that can't be undone: each row is written once and by itself, the indexes are
+ * made at the end, and nothing survives a crash.
+ */
 export interface Bulk {
-  write(batch: FoldedBatch): void;
-  /** @throws SqliteError where a lead came twice */
-  finish(): void;
+  /** @returns the part's number */
+  lead(leadId: string, workspaceId: string, isOwner: boolean): number;
+  piece(no: number, piece: number, content: string): void;
+  log(no: number, row: LogRow): void;
+  identity(leadId: string, workspaceId: string, row: IdentityRow): void;
+  view(leadId: string, row: ViewRow): void;
+  letter(letter: DeadLetter, failedAt: Date): void;
+  /**
+   * Makes the indexes.
+   * @throws SqliteError where a row came twice
+   */
+  index(): void;
+  /** Ends the transaction; from now on the database is written as any other. */
+  end(): void;
 }
 
-export function openBulk(store: Store, { erased, servingFile, failedAt }: BulkOptions): Bulk {
-  const { db } = store;
+const CACHE_KIB = 65_536;
+
+export function openBulk({ db }: Store): Bulk {
   db.pragma("journal_mode = OFF");
   db.pragma("synchronous = OFF");
+  // An index's entries are sorted in files where they are many.
   db.pragma("temp_store = FILE");
-  db.pragma("cache_size = -65536");
+  db.pragma(`cache_size = -${CACHE_KIB}`);
   const indexes = db
-    .prepare<[], { name: string; sql: string }>(
+    .prepare<[], { readonly name: string; readonly sql: string }>(
       "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",
     )
     .all();
   for (const { name } of indexes) db.exec(`DROP INDEX "${name}"`);
-  const lead = db.prepare(
-    "INSERT INTO lead (lead_id, workspace_id, owner, state, seen) VALUES (?, ?, ?, ?, ?)",
-  );
+  const lead = db.prepare("INSERT INTO lead VALUES (?, ?, ?, ?)");
+  const piece = db.prepare("INSERT INTO lead_piece VALUES (?, ?)");
   const log = db.prepare(
     `INSERT INTO action_log (lead_no, id, created_at, "role", role_order, has_documents, log)
      VALUES (?, ?, ?, ?, ?, ?, ?)`,
   );
-  const identity = db.prepare("INSERT INTO lead_identity VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   const view = db.prepare(
-    `INSERT INTO lead_view (lead_id, workspace_id, number, status, section_numbers, section_ends, url_slots, body)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO lead_view (lead_id, workspace_id, number, status, section_numbers, section_ends, section_hashes,
+       traceparent, url_slots, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
+  const identity = db.prepare("INSERT INTO lead_identity VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
   const letter = db.prepare(
     `INSERT INTO dead_letter (topic, "partition", "offset", "key", "timestamp", headers, value, code, reason, failed_at, lead_id)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const serving = servingFile === undefined ? undefined : openReader(servingFile);
-  const numbered = serving?.prepare<[string], { number: number; sectionNumbers: string }>(
-    "SELECT number, section_numbers AS sectionNumbers FROM lead_view WHERE lead_id = ? AND body IS NOT NULL",
-  );
+  let last = 0;
   db.exec("BEGIN");
-  for (const leadId of erased) store.erased.add(leadId);
-
-  const put = (one: FoldedLead) => {
-    if (one.erased) store.erased.add(one.leadId);
-    if (one.dropped > 0) store.erased.countDropped(one.leadId, one.dropped);
-    for (const part of one.parts) {
-      const [state, seen] = part.pieces;
-      const { lastInsertRowid } = lead.run(
-        one.leadId,
-        part.workspaceId,
-        part.workspaceId === one.owner ? 1 : 0,
-        state?.content,
-        seen?.content == null ? null : Buffer.from(seen.content, "latin1"),
-      );
-      for (const { id, createdAt, role, order, hasDocuments, text } of part.olderLogs)
-        log.run(lastInsertRowid, id, createdAt, role, order, hasDocuments, text);
-    }
-    if (!one.identity || !one.view) return;
-    const { externalLeadId, emailKey, phoneKey, createdAt, matchable, card } = one.identity;
-    identity.run(
-      one.leadId,
-      one.owner,
-      externalLeadId,
-      emailKey,
-      phoneKey,
-      createdAt,
-      matchable ? 1 : 0,
-      card,
-    );
-    const { status, sectionEnds, urlSlots, body } = one.view;
-    const { number = UNNUMBERED, sectionNumbers = "[]" } = numbered?.get(one.leadId) ?? {};
-    const slots = urlSlots.length === 0 ? null : JSON.stringify(urlSlots);
-    view.run(one.leadId, one.owner, number, status, sectionNumbers, JSON.stringify(sectionEnds), slots, body);
-  };
-
   return {
-    write({ leads, deadLetters, positions }) {
-      for (const one of leads) put(one);
-      for (const { record, code, reason, leadId } of deadLetters) {
-        const { topic, partition, offset, key, timestamp, value } = record;
-        letter.run(
-          topic,
-          partition,
-          offset,
-          key,
-          timestamp,
-          "{}",
-          value,
-          code,
-          reason,
-          failedAt.toISOString(),
-          leadId,
-        );
-      }
-      for (const position of positions) store.positions.put(position);
+    lead(leadId, workspaceId, isOwner) {
+      lead.run(++last, leadId, workspaceId, isOwner ? 1 : 0);
+      return last;
     },
-    finish() {
+    piece: (no, number, content) => void piece.run(no * PIECES_OF_A_PART + number, content),
+    log: (no, { id, createdAt, role, order, hasDocuments, text }) =>
+      void log.run(no, id, createdAt, role, order, hasDocuments, text),
+    identity(leadId, workspaceId, row) {
+      const { externalLeadId, emailKey, phoneKey, createdAt, matchable, matches, card } = row;
+      const keys = [externalLeadId, emailKey, phoneKey];
+      identity.run(leadId, workspaceId, ...keys, createdAt, matchable, matches, card);
+    },
+    letter({ record, code, reason, leadId }, failedAt) {
+      const { topic, partition, offset, key, timestamp, headers, value } = record;
+      const json = JSON.stringify(headersToJson(headers));
+      const at = failedAt.toISOString();
+      letter.run(topic, partition, offset, key, timestamp, json, value, code, reason, at, leadId);
+    },
+    view: (leadId, row) =>
+      void view.run(
+        leadId,
+        row.workspaceId,
+        row.number,
+        row.status,
+        row.sectionNumbers,
+        row.sectionEnds,
+        row.sectionHashes,
+        row.traceparent,
+        row.urlSlots,
+        row.body,
+      ),
+    index() {
       for (const { sql } of indexes) db.exec(sql);
+    },
+    end() {
       db.exec("COMMIT");
-      serving?.close();
+      db.pragma("temp_store = MEMORY");
+      db.pragma("journal_mode = WAL");
+      db.pragma("synchronous = NORMAL");
     },
   };
 }

@@ -3,6 +3,7 @@ import { wallClock } from "../../shared/clock.ts";
 import { viewFile } from "../../shared/generation.ts";
 import { type Connection, openReader, openWriter } from "../../shared/sqlite.ts";
 import { createActionLogs } from "./action-logs.ts";
+import { createArrivals } from "./arrivals.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import { createErased } from "./erased.ts";
 import { createIdentities } from "./identities.ts";
@@ -10,6 +11,7 @@ import { createLeads } from "./leads.ts";
 import { createMeta } from "./meta.ts";
 import { migrate, requireSchema } from "./migrate.ts";
 import { createNumbers, type NextNumber } from "./numbers.ts";
+import { overwriting } from "./overwriting.ts";
 import { createPositions } from "./positions.ts";
 import { createRelays } from "./relays.ts";
 import { createSetAsides } from "./set-asides.ts";
@@ -25,12 +27,15 @@ export interface Store {
   readonly identities: ReturnType<typeof createIdentities>;
   readonly actionLogs: ReturnType<typeof createActionLogs>;
   readonly views: ReturnType<typeof createViews>;
+  readonly arrivals: ReturnType<typeof createArrivals>;
   readonly erased: ReturnType<typeof createErased>;
   readonly relays: ReturnType<typeof createRelays>;
   readonly setAsides: ReturnType<typeof createSetAsides>;
   readonly deadLetters: ReturnType<typeof createDeadLetters>;
   /** Runs the work in one write transaction: all of it is stored, or nothing. */
   transaction<T>(work: (next: NextNumber) => T): T;
+  /** The same, where something is erased: what is deleted is overwritten, and all that was deleted before. */
+  erasing<T>(work: (next: NextNumber) => T): T;
   close(): void;
 }
 
@@ -88,11 +93,20 @@ function storeOf(db: Connection, now: () => number): Store {
     identities: createIdentities(db),
     actionLogs: createActionLogs(db),
     views: createViews(db),
+    arrivals: createArrivals(db),
     erased: createErased(db),
     relays: createRelays(db),
     setAsides: createSetAsides(db),
     deadLetters: createDeadLetters(db),
     transaction: <T>(work: (next: NextNumber) => T) => transact.immediate(work) as T,
+    erasing: <T>(work: (next: NextNumber) => T) =>
+      overwriting(db, (overwriteFree) =>
+        transact.immediate((next) => {
+          const result = work(next);
+          overwriteFree();
+          return result;
+        }),
+      ) as T,
     close: () => db.close(),
   };
 }
