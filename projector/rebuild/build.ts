@@ -42,10 +42,10 @@ export interface Building {
 }
 
 /** Bytes of records that all workers together fold at a time, and the least that is worth a slice. */
-const FOLDED_AT_ONCE = 24 * 1024 ** 2;
+const FOLDED_AT_ONCE = 8 * 1024 ** 2;
 const LEAST_SLICE = 1024 ** 2;
 /** As many files as slices are open while the log is read. */
-const MOST_SLICES = 256;
+const MOST_SLICES = 384;
 /** MiB. A slice's leads live until it is folded, which the usual young generation takes for old. */
 const YOUNG_MIB = 64;
 

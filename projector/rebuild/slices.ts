@@ -3,7 +3,7 @@ import type { SourceRecord } from "../source/source.ts";
 import { type Frame, frameOf, framesIn } from "./record-frames.ts";
 
 /** Bytes of a slice's records that wait to be written together. */
-const WRITTEN_AT_ONCE = 128 * 1024;
+const WRITTEN_AT_ONCE = 64 * 1024;
 /** A slice that turned out larger than it was to be, by so much, is cut again. */
 const TOO_LARGE = 2;
 const MOST_CUTS = 6;
