@@ -4,7 +4,7 @@ import { type Fields, render, renderAround, type Shape } from "../fold/entity.ts
 import type { LeadPart, StoredDocument } from "../fold/lead-part.ts";
 import { joinMembers, type SectionWriter, writeArray } from "./body.ts";
 import { namesBefore, writeDocumentFacts } from "./documents.ts";
-import { type Log, logFields, logText } from "./log-text.ts";
+import { type Log, logFields } from "./log-text.ts";
 
 /** The view lists this many of the most recent logs (seed: "up to 100"). */
 export const RECENT_LOGS = 100;
@@ -52,7 +52,7 @@ export function writeLog(section: SectionWriter, part: LeadPart, log: Log | unde
   if (!log) {
     section.text("null");
   } else if (log.hasDocuments === 0) {
-    section.text(logText(log));
+    section.text(log.text);
   } else {
     writeMembers(section, part, log);
     section.text("}");
@@ -62,7 +62,7 @@ export function writeLog(section: SectionWriter, part: LeadPart, log: Log | unde
 /** A log without its closing brace. */
 function writeMembers(section: SectionWriter, part: LeadPart, log: Log): void {
   if (log.hasDocuments === 0) {
-    section.text(logText(log).slice(0, -1));
+    section.text(log.text.slice(0, -1));
     return;
   }
   const { messages, ...others } = logFields(log);

@@ -15,22 +15,19 @@ export interface LogPlace {
   readonly hasDocuments: 0 | 1;
 }
 
-/** An action log: its fields, its JSON text, or both, each made of the other where it is asked for. */
+/** An action log as JSON text, with its messages' documents as the events named them. */
 export interface Log extends LogPlace {
+  text: string;
+  /** What the text says; undefined = nobody asked yet. */
   fields: ActionLog | undefined;
-  text: string | undefined;
 }
 
 export function logFields(log: Log): ActionLog {
-  log.fields ??= parseJson(log.text as string) as ActionLog;
+  log.fields ??= parseJson(log.text) as ActionLog;
   return log.fields;
 }
 
-/** The JSON text, with its messages' documents as the events named them. */
-export function logText(log: Log): string {
-  log.text ??= render(actionLogShape, log.fields as ActionLog);
-  return log.text;
-}
+export const renderLog = (log: ActionLog): string => render(actionLogShape, log);
 
 export function placeOf(log: ActionLog): LogPlace {
   const role = roleOf(log);

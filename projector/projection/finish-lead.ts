@@ -1,6 +1,5 @@
 import { assembleView } from "../assemble/assemble.ts";
 import type { AssembledView } from "../assemble/body.ts";
-import { logText } from "../assemble/log-text.ts";
 import { identityOf } from "../fold/identity.ts";
 import { TOUCHED } from "../fold/lead-part.ts";
 import type { FoldedLead, FoldedPart, FoldedView, OlderLog } from "./folded-batch.ts";
@@ -76,7 +75,7 @@ function takeOlder({ part, logs }: HeldPart): OlderLog[] {
     log.changed = false;
     noteOlder(logs, log);
     const { id, createdAt, role, order, hasDocuments } = log;
-    rows.push({ id, createdAt, role, order, hasDocuments, text: logText(log) });
+    rows.push({ id, createdAt, role, order, hasDocuments, text: log.text });
   }
   return rows;
 }

@@ -45,7 +45,10 @@ export function writeIdentities(store: Store, leads: readonly FoldedLead[]): Set
   }
   // Those that it was shared with, and those that it is shared with: a placeholder is shared with nobody.
   const addMembers = () => {
-    for (const key of keys.values()) for (const { id } of membersOf(store, key)) stale.add(id);
+    for (const key of keys.values()) {
+      const ids = store.identities.ids(key.kind, key.workspaceId, key.key, MOST_SHARED + 1);
+      if (ids.length <= MOST_SHARED) for (const id of ids) stale.add(id);
+    }
   };
   addMembers();
   for (const put of puts) put();

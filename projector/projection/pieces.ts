@@ -1,7 +1,6 @@
 import { parseJson } from "../../shared/events/exact-json.ts";
 import { itemText } from "../assemble/checklist.ts";
 import { linkText } from "../assemble/documents.ts";
-import { logText } from "../assemble/log-text.ts";
 import { type Fields, render } from "../fold/entity.ts";
 import {
   documentShape,
@@ -141,7 +140,7 @@ function documentLine(document: StoredDocument): string {
 function logLine(log: HeldLog): string {
   const { id, createdAt, role, order, hasDocuments } = log;
   log.changed = false;
-  return `${JSON.stringify([id, createdAt, role, order, hasDocuments])}\t${logText(log)}`;
+  return `${JSON.stringify([id, createdAt, role, order, hasDocuments])}\t${log.text}`;
 }
 
 function encodeHead({ part, logs, seen }: WholePart): string {

@@ -1,6 +1,6 @@
 import { type ActionLogReader, MOST_TOOL_CALLS, RECENT_LOGS } from "../assemble/action-logs.ts";
 import { toolRole } from "../assemble/log-role.ts";
-import { type Log, type LogPlace, placeOf } from "../assemble/log-text.ts";
+import { type Log, type LogPlace, placeOf, renderLog } from "../assemble/log-text.ts";
 import type { ActionLog } from "../fold/action-log.ts";
 import { NO_PIECE } from "../fold/lead-part.ts";
 import { byCodePoint, byTimeThenId } from "../fold/order.ts";
@@ -107,14 +107,18 @@ export function findLog(logs: HeldLogs, older: OlderLogs, id: string): HeldLog |
   return row && hold(logs, row, NO_PIECE);
 }
 
-/** Puts a log's new fields in the place of those before. */
+/**
+ * Puts a log's new fields in the place of those before. They are kept as text: that is what a view and a piece take, and
+ * it costs the garbage collector nothing.
+ */
 export function putLog(logs: HeldLogs, before: HeldLog | undefined, fields: ActionLog): void {
   const place = placeOf(fields);
+  const text = renderLog(fields);
   if (!before) {
     const held: HeldLog = {
       ...place,
-      fields,
-      text: undefined,
+      fields: undefined,
+      text,
       piece: NO_PIECE,
       isOlder: false,
       changed: true,
@@ -132,8 +136,8 @@ export function putLog(logs: HeldLogs, before: HeldLog | undefined, fields: Acti
   before.role = place.role;
   before.order = place.order;
   before.hasDocuments = place.hasDocuments;
-  before.fields = fields;
-  before.text = undefined;
+  before.fields = undefined;
+  before.text = text;
   before.changed = true;
   before.leaving = false;
   if (moves) logs.sorted.splice(indexOf(logs.sorted, before), 0, before);

@@ -5,6 +5,7 @@ import { TOPICS } from "../../shared/events/catalogue.ts";
 import { createLog } from "../../shared/log.ts";
 import { type Port, serveThread, type ThreadWork } from "../../shared/thread.ts";
 import { createDecoder, type Decode } from "../decode/decode.ts";
+import type { DecodeErrorCode } from "../decode/decode-error.ts";
 import type { FoldedBatch } from "../projection/folded-batch.ts";
 import { createFolding } from "../projection/folding.ts";
 import { NOTHING_STORED } from "../projection/held-leads.ts";
@@ -22,6 +23,7 @@ import {
   SourceError,
   type SourceRecord,
 } from "../source/source.ts";
+import type { DeadLetter } from "../store/dead-letters.ts";
 import { decodedOf } from "./history.ts";
 import { leadHash } from "./record-frames.ts";
 import { createSlices, type Slices } from "./slices.ts";
@@ -85,8 +87,9 @@ async function buildShare(
     for (const records of slices.drain()) {
       signal.throwIfAborted();
       const batch = foldWhole(records, decode);
-      for (const { record } of batch.deadLetters)
-        if (record.offset < (archiveEnds.get(partitionName(record)) ?? 0)) requireReadable(record);
+      for (const letter of batch.deadLetters)
+        if (letter.record.offset < (archiveEnds.get(partitionName(letter.record)) ?? 0))
+          requireReadable(letter);
       await post(batch.counts.records, packBatch(batch));
     }
     await post(0, packBatch(reading.rest()));
@@ -206,10 +209,10 @@ function requireArchive(folder: string): void {
 }
 
 /** An archive is what the views stand on: a line in it that can't be read stops the rebuild. */
-function requireReadable({ topic, partition, offset, unreadable }: SourceRecord): void {
-  if (unreadable === undefined) return;
+function requireReadable({ record: { topic, partition, offset }, code, reason }: DeadLetter): void {
+  if (code !== ("unreadable" satisfies DecodeErrorCode)) return;
   throw new SourceError(
-    `the archive is corrupt: ${topic}/${partition}.ndjson near offset ${offset}: ${unreadable}; ` +
+    `the archive is corrupt: ${topic}/${partition}.ndjson near offset ${offset}: ${reason}; ` +
       "restore the file, or rebuild from another archive. Nothing was switched",
   );
 }

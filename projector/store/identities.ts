@@ -46,6 +46,13 @@ export function createIdentities(db: Connection) {
   const sharing = db
     .prepare<[number, number], string>(`${shared("email_key")} UNION ${shared("phone_key")}`)
     .pluck();
+  const ids = (column: "email_key" | "phone_key") =>
+    db
+      .prepare<[string, string, number], string>(
+        `SELECT lead_id FROM lead_identity WHERE workspace_id = ? AND ${column} = ? LIMIT ?`,
+      )
+      .pluck();
+  const idsByKind = { email: ids("email_key"), phoneNumber: ids("phone_key") };
   const byKind = { email: members("email_key"), phoneNumber: members("phone_key") };
   return {
     get: (leadId: string): (IdentityRow & { readonly workspaceId: string }) | undefined => get.get(leadId),
@@ -59,5 +66,8 @@ export function createIdentities(db: Connection) {
     /** The created leads of a workspace that share a key. */
     members: (kind: "email" | "phoneNumber", workspaceId: string, key: string, most: number): MemberRow[] =>
       byKind[kind].all(workspaceId, key, most),
+    /** Their ids. */
+    ids: (kind: "email" | "phoneNumber", workspaceId: string, key: string, most: number): string[] =>
+      idsByKind[kind].all(workspaceId, key, most),
   };
 }
