@@ -1,5 +1,4 @@
 import { inspect } from "./inspect.ts";
-import { inActor } from "./machine.ts";
 import { withoutUrls } from "./readers.ts";
 import { READY_MAX_LAG_S, WORKSPACES } from "./simulation.ts";
 import type { Run } from "./steps.ts";
@@ -17,7 +16,7 @@ export async function readLead({ simulation }: Run, leadId: string): Promise<voi
   for (const workspaceId of WORKSPACES) {
     const headers = { "x-api-key": keys.get(workspaceId) as string };
     const url = `/api/v1/leads/${encodeURIComponent(leadId)}`;
-    const answer = await inActor(api.actor, () => api.server.inject({ url, headers }));
+    const answer = await api.get(url, headers);
     const reader = readers.of(workspaceId);
     const other = WORKSPACES.find((one) => one !== workspaceId) as string;
     if (answer.statusCode === 404) {
@@ -50,7 +49,7 @@ async function checkReady(run: Run): Promise<void> {
   const { simulation, setBack } = run;
   const { api, machine, outside, report } = simulation;
   if (!api?.actor.alive) return;
-  const { statusCode } = await inActor(api.actor, () => api.server.inject({ url: "/health/ready" }));
+  const { statusCode } = await api.get("/health/ready");
   if (statusCode !== 200) return;
   if (!simulation.owner() && machine.now - simulation.ownerDiedAt > SILENCE_MS + setBack)
     report(`ready, ${machine.now - simulation.ownerDiedAt} ms after the last owner died`);

@@ -79,7 +79,7 @@ function losable(file: string): number[] {
   if (bytes.length < WAL_HEADER) return [];
   const frame = FRAME_HEADER + bytes.readUInt32BE(8);
   const ends: number[] = [];
-  for (let number = 0; number <= last; number++) {
+  for (let number = 0; number <= last && WAL_HEADER + number * frame <= bytes.length; number++) {
     const at = WAL_HEADER + (number - 1) * frame;
     const isCommit = number === 0 || bytes.readUInt32BE(at + 4) !== 0;
     if (isCommit && number >= moved) ends.push(WAL_HEADER + number * frame);

@@ -5,7 +5,7 @@ import { readLead } from "./always.ts";
 import { filesWith, sizesOf } from "./disk.ts";
 import { endFaults } from "./edges/sqlite.ts";
 import { inspect, openRequests } from "./inspect.ts";
-import { inActor, Killed } from "./machine.ts";
+import { Killed } from "./machine.ts";
 import { withoutUrls } from "./readers.ts";
 import { WORKSPACES } from "./simulation.ts";
 import { connect, type Run } from "./steps.ts";
@@ -72,7 +72,7 @@ async function isCaughtUp(run: Run): Promise<boolean> {
     positions().reduce((sum, { nextOffset }) => sum + nextOffset, 0),
   );
   if (folded !== outside.records() || !api) return false;
-  const { statusCode } = await inActor(api.actor, () => api.server.inject({ url: "/health/ready" }));
+  const { statusCode } = await api.get("/health/ready");
   return statusCode === 200;
 }
 
@@ -85,7 +85,7 @@ async function whyNot({ simulation }: Run): Promise<string> {
       return `${name} ${next} of ${length}`;
     })
     .join(", ");
-  const ready = api && (await inActor(api.actor, () => api.server.inject({ url: "/health/ready" })));
+  const ready = api && (await api.get("/health/ready"));
   const alive = simulation.projectors.map(
     (one) => `${one?.actor.name} ${one?.actor.alive} owns ${one?.owns}`,
   );
@@ -244,7 +244,7 @@ async function compareAnswers(
       const row = shown.get(leadId);
       const headers = { "x-api-key": keys.get(workspaceId) as string };
       const url = `/api/v1/leads/${encodeURIComponent(leadId)}`;
-      const { statusCode, body } = await inActor(api.actor, () => api.server.inject({ url, headers }));
+      const { statusCode, body } = await api.get(url, headers);
       const isOwn = row?.workspaceId === workspaceId;
       if (statusCode !== (isOwn ? 200 : 404))
         report(

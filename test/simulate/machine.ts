@@ -7,6 +7,8 @@ export interface Actor {
   readonly name: string;
   readonly parent: Actor | undefined;
   readonly children: Actor[];
+  /** Of the process. */
+  readonly pid: number;
   alive: boolean;
 }
 
@@ -51,6 +53,7 @@ export class Machine {
   readonly onDeath: ((actors: ReadonlySet<Actor>) => void)[] = [];
   readonly log: string[] = [];
   fired = 0;
+  readonly #pids = new Map<number, Actor>();
   #order = 0;
   #heap: Scheduled[] = [];
   #dead = new Set<Actor>();
@@ -63,8 +66,10 @@ export class Machine {
   }
 
   actor(name: string, parent?: Actor): Actor {
-    const actor: Actor = { name, parent, children: [], alive: parent?.alive ?? true };
+    const pid = parent?.pid ?? FIRST_PID + this.#pids.size;
+    const actor: Actor = { name, parent, children: [], pid, alive: parent?.alive ?? true };
     parent?.children.push(actor);
+    if (!parent) this.#pids.set(pid, actor);
     return actor;
   }
 
@@ -148,6 +153,10 @@ export class Machine {
     throw new Killed();
   }
 
+  isAlive(pid: number): boolean {
+    return this.#pids.get(pid)?.alive === true;
+  }
+
   /** How many timers a process has. */
   timersOf(root: Actor): number {
     return this.#heap.filter(({ stopped, actor }) => !stopped && actor && rootOf(actor) === root).length;
@@ -222,6 +231,20 @@ export class Machine {
       randomId: () => this.#secrets.uuid(),
     };
   }
+}
+
+const FIRST_PID = 1_000_000;
+const realPid = process.pid;
+const realKill = process.kill.bind(process);
+
+/** Gives each simulated process a number of its own, by which others see whether it lives. */
+export function numberProcesses(): void {
+  Object.defineProperty(process, "pid", { get: () => currentActor()?.pid ?? realPid, configurable: true });
+  process.kill = (pid, signal) => {
+    if (pid < FIRST_PID) return realKill(pid, signal);
+    if (!currentMachine().isAlive(pid)) throw Object.assign(new Error("kill ESRCH"), { code: "ESRCH" });
+    return true;
+  };
 }
 
 const isBefore = (a: Scheduled, b: Scheduled): boolean => a.at < b.at || (a.at === b.at && a.order < b.order);

@@ -7,6 +7,7 @@ import { checkAlways } from "./always.ts";
 import { watchFolders } from "./disk.ts";
 import { prepareThreads } from "./edges/worker-threads.ts";
 import { checkEnd } from "./ending.ts";
+import { numberProcesses } from "./machine.ts";
 import type { Step } from "./plan.ts";
 import { createSimulation } from "./simulation.ts";
 import { type Run, take } from "./steps.ts";
@@ -41,6 +42,7 @@ function isWritable(folder: string): boolean {
 /** To be called once, before anything is simulated. */
 export async function prepare(): Promise<void> {
   watchFolders();
+  numberProcesses();
   const root = fileURLToPath(new URL("../../", import.meta.url));
   const threads = globSync("{projector,shared}/**/*.ts", { cwd: root })
     .filter((file) => readFileSync(join(root, file), "utf8").includes("workerData"))

@@ -36,6 +36,14 @@ export interface Projector {
 export interface Api {
   readonly actor: Actor;
   readonly server: LeadServer;
+  /** Asks it as a client does. */
+  get(url: string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
+}
+
+export interface Answer {
+  readonly statusCode: number;
+  readonly body: string;
+  readonly headers: Readonly<Record<string, unknown>>;
 }
 
 /** A folder, what is outside of it, and the processes that work on it. */
@@ -123,7 +131,10 @@ export function createSimulation(seed: number, folder: string): Simulation {
       const actor = machine.actor(`api-${++started}`);
       simulation.api = undefined;
       const server = await inActor(actor, () => openApi(config));
-      simulation.api = { actor, server };
+      // A request begins where its answer is asked for: within the process.
+      const get: Api["get"] = (url, headers = {}) =>
+        inActor(actor, async () => await server.inject({ url, headers }));
+      simulation.api = { actor, server, get };
     },
     command(name, work) {
       const actor = machine.actor(`${name}-${++started}`);
@@ -147,7 +158,9 @@ export function createSimulation(seed: number, folder: string): Simulation {
     if (error instanceof Killed || !projector.actor.alive) return;
     machine.kill(projector.actor);
     if (error && !projector.troubled && !anyFault())
-      report(`a projector stopped by itself: ${error.stack ?? error.message}`);
+      report(
+        `a projector stopped by itself: ${(error as { code?: string }).code ?? ""} ${error.stack ?? error.message}`,
+      );
   };
   machine.onDeath.push((dead) => {
     for (const projector of simulation.projectors)

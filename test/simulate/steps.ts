@@ -223,15 +223,16 @@ function lockFile({ simulation }: Run, which: number, ms: number): void {
   const name = files.sort()[which % files.length];
   if (name === undefined) return;
   const actor = machine.actor("somebody");
+  simulation.commands.add(actor);
   inActor(actor, () => {
     const db = new Database(join(folder, name), { fileMustExist: true });
     try {
       db.exec("BEGIN IMMEDIATE");
     } catch {
       db.close();
+      machine.kill(actor);
       return;
     }
-    for (const one of simulation.projectors) if (one) one.troubled = true;
     machine.schedule(ms, actor, () => {
       db.close();
       machine.kill(actor);
