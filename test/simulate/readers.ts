@@ -27,13 +27,20 @@ export class Told {
   }
 }
 
+interface Seen {
+  readonly number: number;
+  readonly view: string | null;
+  /** True where it was of an earlier life of the database: it may be told again from before. */
+  stale: boolean;
+}
+
 /** What one reader knows. */
 export class Reader {
   readonly name: string;
   readonly #told: Told;
   readonly #report: Report;
   /** The number and the view of each lead; null where it is gone. */
-  readonly leads = new Map<string, { readonly number: number; readonly view: string | null }>();
+  readonly leads = new Map<string, Seen>();
   /** Leads that were erased, and that it was answered are not there. */
   readonly erased = new Set<string>();
 
@@ -45,13 +52,19 @@ export class Reader {
 
   see(leadId: string, number: number, view: string | null): void {
     const before = this.leads.get(leadId);
-    if (before !== undefined && number < before.number)
+    if (before !== undefined && !before.stale && number < before.number)
       this.#report(`a number went back: ${this.name} saw ${leadId} at ${before.number}, then at ${number}`);
     this.#told.note(this.name, leadId, number, view);
-    this.leads.set(leadId, { number, view });
+    this.leads.set(leadId, { number, view, stale: false });
   }
 
-  /** What it knew was of another life of the database. */
+  /** The database has lost something: what was seen may come again from before. */
+  beginAgain(): void {
+    for (const seen of this.leads.values()) seen.stale = true;
+    this.erased.clear();
+  }
+
+  /** It was told to keep nothing. */
   forget(): void {
     this.leads.clear();
     this.erased.clear();

@@ -276,7 +276,7 @@ async function restore(run: Run): Promise<void> {
 /** What readers saw last may come again from before; and no clock that was set back gives a number twice. */
 function beginAnotherLife({ simulation }: Run): void {
   const { machine, readers } = simulation;
-  readers.forget();
+  readers.beginAgain();
   const ahead = readers.told.highest / 1_000 - machine.wall();
   if (ahead >= 0) machine.pause(ahead + 1);
 }

@@ -52,9 +52,9 @@ export class Readers {
   }
 
   /** The database is another one from now on: what was seen may be told again from before. */
-  forget(): void {
-    for (const reader of [this.topic, ...this.polling.values(), ...this.receivers.values()]) reader.forget();
-    for (const { reader } of this.subscribers) reader.forget();
+  beginAgain(): void {
+    for (const reader of [this.topic, ...this.polling.values(), ...this.receivers.values()]) reader.beginAgain();
+    for (const { reader } of this.subscribers) reader.beginAgain();
   }
 
   of(workspaceId: string): Reader {
@@ -161,7 +161,8 @@ export class Readers {
 
   /** What a reader was told is gone does not come again. */
   #erased(reader: Reader, leadId: string, view: string | null): void {
-    if (view === null || reader.leads.get(leadId)?.view !== null) return;
+    const seen = reader.leads.get(leadId);
+    if (view === null || seen?.view !== null || seen.stale) return;
     if (view.includes(canaryStart(leadId)) && this.isErased(leadId))
       this.#report(`${reader.name} is told of ${leadId} again, which was erased`);
   }
