@@ -51,16 +51,13 @@ export function startServing(
   generation: number,
 ): Serving {
   const file = generationFile(config.databaseDir, generation);
-  const store = openStore(file);
+  const store = openServing(file, log);
   const checkpointer = startCheckpointer(file);
   const gate = createGate();
   const source = openSource(config, log);
   const stopping = new AbortController();
   const { signal } = stopping;
   const taps = new Set<(record: SourceRecord) => void>();
-  warnOfRules(store, log);
-  // A generation that serves again is not superseded any more.
-  store.meta.remove("superseded");
   const projection = createProjection(store, decode, {
     tracing,
     keptGenerations: () => keptGenerations(config.databaseDir),
@@ -126,6 +123,20 @@ export function startServing(
       store.close();
     },
   };
+}
+
+/** @throws Error where the database can't be used, with nothing left open */
+function openServing(file: string, log: Logger): Store {
+  const store = openStore(file);
+  try {
+    warnOfRules(store, log);
+    // A generation that serves again is not superseded any more.
+    store.meta.remove("superseded");
+    return store;
+  } catch (error) {
+    store.close();
+    throw error;
+  }
 }
 
 /** Views of older rules are served beside new ones until they are made anew (rule: fold rules have a version). */

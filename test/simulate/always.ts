@@ -46,13 +46,15 @@ export async function checkAlways(run: Run): Promise<void> {
 
 /** Ready tells the truth. */
 async function checkReady(run: Run): Promise<void> {
-  const { simulation, setBack } = run;
+  const { simulation, setBack, awakeSince } = run;
   const { api, machine, outside, report } = simulation;
   if (!api?.actor.alive) return;
   const { statusCode } = await api.get("/health/ready");
   if (statusCode !== 200) return;
   if (!simulation.owner() && machine.now - simulation.ownerDiedAt > SILENCE_MS + setBack)
     report(`ready, ${machine.now - simulation.ownerDiedAt} ms after the last owner died`);
+  // What stood still does first what it missed.
+  if (machine.now - awakeSince < LATE_MS) return;
   // By the wall clock a lag can look smaller, where it was set back.
   const oldest = machine.wall() - LATE_MS - setBack;
   const isOld = [...outside.log.values()].some((records) => (records[0]?.timestamp ?? oldest) < oldest);

@@ -32,7 +32,6 @@ export async function checkEnd(run: Run): Promise<void> {
   simulation.startProjector(0);
   simulation.startProjector(1);
   await simulation.startApi();
-  for (const one of simulation.projectors) if (one) one.troubled = false;
   const begun = machine.now;
   let caughtUp = false;
   for (; machine.now - begun < CAUGHT_UP_MS && !caughtUp; caughtUp = await isCaughtUp(run))

@@ -61,6 +61,7 @@ export async function simulate(seed: number, plan: readonly Step[]): Promise<Out
     unsure: new Set(),
     copy: undefined,
     setBack: 0,
+    awakeSince: 0,
   };
   simulation.readers.isErased = (leadId) => simulation.log.erased.has(leadId);
   let trace = "";

@@ -13,7 +13,6 @@ import { createReadiness } from "../../shared/control.ts";
 import { createKey, openKeys } from "../../shared/keys.ts";
 import { bury, closeAll } from "./disk.ts";
 import { createLog } from "./edges/log.ts";
-import { anyFault } from "./edges/sqlite.ts";
 import { type Actor, boot, inActor, Killed, type Machine, rootOf } from "./machine.ts";
 import { newOutside, type Outside } from "./outside.ts";
 import { Readers } from "./subscribers.ts";
@@ -29,8 +28,6 @@ export interface Projector {
   readonly actor: Actor;
   readonly stopping: AbortController;
   owns: boolean;
-  /** True where trouble with the disk could be why it ended. */
-  troubled: boolean;
 }
 
 export interface Api {
@@ -62,6 +59,8 @@ export interface Simulation {
   api: Api | undefined;
   /** When the last owner died, by the machine's clock. */
   ownerDiedAt: number;
+  /** Until when files can only be read. */
+  readonlyUntil: number;
   report(violation: string): void;
   startProjector(index: number): void;
   startApi(): Promise<void>;
@@ -108,6 +107,7 @@ export function createSimulation(seed: number, folder: string): Simulation {
     commands: new Set(),
     api: undefined,
     ownerDiedAt: 0,
+    readonlyUntil: Number.NEGATIVE_INFINITY,
     report,
     startProjector(index) {
       if (simulation.projectors[index]?.actor.alive) return;
@@ -116,7 +116,6 @@ export function createSimulation(seed: number, folder: string): Simulation {
         actor,
         stopping: new AbortController(),
         owns: false,
-        troubled: anyFault(),
       };
       simulation.projectors[index] = projector;
       inActor(actor, () => {
@@ -157,7 +156,7 @@ export function createSimulation(seed: number, folder: string): Simulation {
   const ended = (projector: Projector, error: Error | undefined) => {
     if (error instanceof Killed || !projector.actor.alive) return;
     machine.kill(projector.actor);
-    if (error && !projector.troubled && !anyFault())
+    if (error && !(isReadonly(error) && machine.now <= simulation.readonlyUntil + RETRY_MS))
       report(
         `a projector stopped by itself: ${(error as { code?: string }).code ?? ""} ${error.stack ?? error.message}`,
       );
@@ -171,6 +170,13 @@ export function createSimulation(seed: number, folder: string): Simulation {
     report(`a rejection that nobody handles would end the process: ${error.stack ?? error}`);
   return simulation;
 }
+
+/** The one trouble that ends a projector: somebody has to give it its rights back. */
+const isReadonly = (error: Error): boolean =>
+  [error, error.cause].some((one) => (one as { code?: string } | undefined)?.code === "SQLITE_READONLY");
+
+/** What met it is told of when what goes on beside it has ended. */
+const RETRY_MS = 5_000;
 
 let unhandled: (error: Error) => void = () => undefined;
 
@@ -194,7 +200,12 @@ function makeKeys(config: Config): ReadonlyMap<string, string> {
 async function runProjector(config: Config, projector: Projector): Promise<void> {
   const log = createLog("projector", config.logLevel);
   const monitor = createMonitor(
-    { databaseDir: config.databaseDir, publishes: true, mostLagSeconds: config.readyMaxLagSeconds },
+    {
+      role: "projector",
+      databaseDir: config.databaseDir,
+      publishes: true,
+      mostLagSeconds: config.readyMaxLagSeconds,
+    },
     () => undefined,
   );
   const { signal } = projector.stopping;

@@ -29,6 +29,8 @@ export interface Run {
   copy: { readonly files: FolderCopy; readonly discarded: ReadonlySet<string> } | undefined;
   /** Milliseconds by which the wall clock was set back. */
   setBack: number;
+  /** When the machine last went on after it stood still, by its clock. */
+  awakeSince: number;
 }
 
 /** Does what a step says, and lets pass what it says. */
@@ -61,6 +63,7 @@ export async function take(run: Run, step: Step): Promise<void> {
       break;
     case "pause":
       machine.pause(step.ms);
+      run.awakeSince = machine.now;
       await machine.advance(50);
       break;
     case "clock":
@@ -95,7 +98,7 @@ export async function take(run: Run, step: Step): Promise<void> {
     case "disk": {
       const { code, files, share, ms } = step;
       addFault({ code, files, share, until: machine.now + ms });
-      for (const one of simulation.projectors) if (one) one.troubled = true;
+      if (code === "SQLITE_READONLY") simulation.readonlyUntil = machine.now + ms;
       break;
     }
     case "lock":
@@ -274,11 +277,14 @@ async function restore(run: Run): Promise<void> {
 }
 
 /** What readers saw last may come again from before; and no clock that was set back gives a number twice. */
-function beginAnotherLife({ simulation }: Run): void {
+function beginAnotherLife(run: Run): void {
+  const { simulation } = run;
   const { machine, readers } = simulation;
   readers.beginAgain();
   const ahead = readers.told.highest / 1_000 - machine.wall();
-  if (ahead >= 0) machine.pause(ahead + 1);
+  if (ahead < 0) return;
+  machine.pause(ahead + 1);
+  run.awakeSince = machine.now;
 }
 
 /** Verifies the serving views as `npm run verify` does. What differs is a fault, unless it can't be told now. */

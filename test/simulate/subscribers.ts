@@ -53,7 +53,8 @@ export class Readers {
 
   /** The database is another one from now on: what was seen may be told again from before. */
   beginAgain(): void {
-    for (const reader of [this.topic, ...this.polling.values(), ...this.receivers.values()]) reader.beginAgain();
+    for (const reader of [this.topic, ...this.polling.values(), ...this.receivers.values()])
+      reader.beginAgain();
     for (const { reader } of this.subscribers) reader.beginAgain();
   }
 

@@ -88,7 +88,8 @@ export class Log {
   }
 
   junk(what: Junk, lead: number, other: number): void {
-    const [leadId, otherId] = [this.leadId(lead), this.leadId(other)];
+    const leadId = this.leadId(lead);
+    const otherId = lead === other ? `${leadId}.other` : this.leadId(other);
     const data = { firstName: canaryOf(leadId, "ws-1") };
     const event = {
       id: `junk-${this.#ids++}`,

@@ -59,6 +59,7 @@ const MESSAGES: Readonly<Record<DiskFault["code"], string>> = {
 };
 
 const ATTACH = /^\s*ATTACH\b/i;
+const BEGIN = /^\s*BEGIN\b/i;
 const DETACH = /^\s*DETACH\b/i;
 
 /** A connection that belongs to a simulated process. */
@@ -86,7 +87,7 @@ export default class Database extends Real {
   override exec(source: string): this {
     this.#requireLife();
     if (DETACH.test(source)) this.attached.pop();
-    else if (!this.inTransaction) writes(this.name);
+    else if (!this.inTransaction && !BEGIN.test(source)) writes(this.name);
     return super.exec(source);
   }
 
