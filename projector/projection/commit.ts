@@ -8,6 +8,7 @@ import { encodeSeen } from "../fold/seen-events.ts";
 import type { Position } from "../source/source.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import type { NextNumber } from "../store/numbers.ts";
+import { markUnscrubbed } from "../store/scrub.ts";
 import type { Store } from "../store/store.ts";
 import { logRowOf, pendingLogReader, storedLogReader } from "./log-reader.ts";
 import { type IdentityKey, identityRow, keysOf, matchingLeads, memberIds } from "./matching.ts";
@@ -186,8 +187,8 @@ function eraseLead(
   }
   store.identities.remove(leadId);
   store.erased.add(leadId);
-  if (parts.size > 0) store.meta.set("unscrubbed", "1");
-  store.deadLetters.erase(leadId);
+  const letters = store.deadLetters.erase(leadId);
+  if (parts.size + letters > 0) markUnscrubbed(store);
   for (const generation of keptGenerations()) store.erased.addDuty({ generation, leadId });
   const workspaceId = storedOwner ?? owner ?? store.views.get(leadId)?.workspaceId;
   if (workspaceId !== undefined) buryView(store, next, { leadId, workspaceId, traceparent });

@@ -5,7 +5,7 @@ import type { Logger } from "../../shared/log.ts";
 import { commitPending } from "../projection/commit.ts";
 import { loadLead } from "../projection/pending-leads.ts";
 import { SchemaError } from "../store/migrate.ts";
-import { scrub } from "../store/scrub.ts";
+import { endScrub, scrub } from "../store/scrub.ts";
 import { openStore } from "../store/store.ts";
 import { removeDatabase } from "./generations.ts";
 
@@ -77,9 +77,11 @@ function erase({ file, leadIds }: Task): Done {
     const leads = leadIds.map((leadId) => ({ ...loadLead(store, leadId), erased: "now" as const }));
     const pending = { assemble: true, leads, deadLetters: [], positions: [], keptGenerations: () => [] };
     commitPending(store, { ...pending, failedAt: new Date(0) });
-    scrub(store);
+    const mark = scrub(store);
     const [checkpoint] = store.db.pragma("wal_checkpoint(TRUNCATE)") as { busy: number }[];
-    return checkpoint?.busy === 0 ? { erased: true } : { failed: "somebody reads it" };
+    if (checkpoint?.busy !== 0) return { failed: "somebody reads it" };
+    if (mark !== undefined) endScrub(store, mark);
+    return { erased: true };
   } catch (error) {
     return { failed: (error as Error).message };
   } finally {

@@ -8,7 +8,7 @@ import { inspect, openRequests } from "./inspect.ts";
 import { Killed } from "./machine.ts";
 import { withoutUrls } from "./readers.ts";
 import { WORKSPACES } from "./simulation.ts";
-import { connect, type Run } from "./steps.ts";
+import { connect, type Run, standStill } from "./steps.ts";
 import { canaryStart } from "./what-was-said.ts";
 
 /** Milliseconds in which views are up to date and ready, once no fault is left. */
@@ -45,7 +45,7 @@ export async function checkEnd(run: Run): Promise<void> {
       report(`not handed on though time passed: ${left(run)}`);
       return;
     }
-    machine.pause(PAUSES_MS[Math.min(look, PAUSES_MS.length - 1)] as number);
+    standStill(run, PAUSES_MS[Math.min(look, PAUSES_MS.length - 1)] as number);
     await step(run, 1_000);
     if (look % 4 === 3) await operate(run);
   }

@@ -62,8 +62,7 @@ export async function take(run: Run, step: Step): Promise<void> {
       await machine.advance(step.ms);
       break;
     case "pause":
-      machine.pause(step.ms);
-      run.awakeSince = machine.now;
+      standStill(run, step.ms);
       await machine.advance(50);
       break;
     case "clock":
@@ -98,7 +97,8 @@ export async function take(run: Run, step: Step): Promise<void> {
     case "disk": {
       const { code, files, share, ms } = step;
       addFault({ code, files, share, until: machine.now + ms });
-      if (code === "SQLITE_READONLY") simulation.readonlyUntil = machine.now + ms;
+      if (code === "SQLITE_READONLY")
+        simulation.readonlyUntil = Math.max(simulation.readonlyUntil, machine.now + ms);
       break;
     }
     case "lock":
@@ -172,6 +172,14 @@ export async function take(run: Run, step: Step): Promise<void> {
       break;
   }
   await machine.drain();
+}
+
+/** Nothing runs for so long; then everybody has the time again that a deadline gave. */
+export function standStill(run: Run, ms: number): void {
+  const { machine, readers } = run.simulation;
+  machine.pause(ms);
+  run.awakeSince = machine.now;
+  for (const subscriber of readers.subscribers) subscriber.revokedAt += ms;
 }
 
 /** Which of the few leads an entry of a history is about. */
@@ -282,9 +290,7 @@ function beginAnotherLife(run: Run): void {
   const { machine, readers } = simulation;
   readers.beginAgain();
   const ahead = readers.told.highest / 1_000 - machine.wall();
-  if (ahead < 0) return;
-  machine.pause(ahead + 1);
-  run.awakeSince = machine.now;
+  if (ahead >= 0) standStill(run, ahead + 1);
 }
 
 /** Verifies the serving views as `npm run verify` does. What differs is a fault, unless it can't be told now. */
