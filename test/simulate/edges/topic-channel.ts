@@ -9,6 +9,7 @@ export { bytesOf, REQUEST_BYTES } from "../../../projector/publish/topic-channel
 /** A topic in this process: what arrives there, and what is learned of it, are as the broker's mood is. */
 export function createTopicChannel<Row>({ topic, keyOf, outgoing }: TopicRows<Row>): Channel<Row> {
   const outside = currentOutside();
+  let closed = false;
   const lanes = Array.from({ length: PARTITIONS }, (_, index) => String(index));
   return {
     laneOf(row) {
@@ -26,7 +27,8 @@ export function createTopicChannel<Row>({ topic, keyOf, outgoing }: TopicRows<Ro
       await delay(
         outside.broker === "slow" ? machine.random.integer(500, 3_000) : machine.random.integer(0, 8),
       );
-      if (outside.broker === "down") throw new Error("the broker can't be reached");
+      // Whoever hangs up takes back what the broker has not read.
+      if (closed || outside.broker === "down") throw new Error("the broker can't be reached");
       const lost = outside.broker === "losing answers" && machine.random.chance(0.5);
       const written = lost ? machine.random.integer(0, rows.length) : rows.length;
       for (const row of rows.slice(0, written)) {
@@ -49,6 +51,9 @@ export function createTopicChannel<Row>({ topic, keyOf, outgoing }: TopicRows<Ro
       await delay(machine.random.integer(0, 8));
       if (lost) throw new Error("the connection was lost before the answer");
       for (const [row, outcome] of passed) told(row, outcome);
+    },
+    async close() {
+      closed = true;
     },
   };
 }
