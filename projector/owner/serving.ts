@@ -101,7 +101,7 @@ export function startServing(
     generation,
     store,
     ended,
-    betweenCommits: (work) => between(() => work(store)),
+    betweenCommits: (work) => between(() => work(store, projection.write)),
     tap(onRecord) {
       taps.add(onRecord);
       return () => void taps.delete(onRecord);
