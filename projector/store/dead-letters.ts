@@ -116,8 +116,8 @@ export function createDeadLetters(db: Connection) {
     },
     /** Forgets the letters of all erased leads. */
     eraseAll: (): void => void eraseAll.run(),
-    /** Forgets the letters of an erased lead: those that carry its key, or spoke of it. */
-    erase: (leadId: string): void => void erase.run(leadId, Buffer.from(leadId)),
+    /** Forgets the letters of an erased lead: those that carry its key, or spoke of it. @returns how many */
+    erase: (leadId: string): number => erase.run(leadId, Buffer.from(leadId)).changes,
   };
 }
 
