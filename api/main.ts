@@ -2,7 +2,7 @@ import cluster from "node:cluster";
 import { mkdirSync } from "node:fs";
 import { type Config, ConfigError, keysFile, readConfig } from "../shared/config.ts";
 import { openKeys } from "../shared/keys.ts";
-import { createLog, type Logger } from "../shared/log.ts";
+import { createLog, type Logger, warnOfMistypedSettings } from "../shared/log.ts";
 import { createMetricsOfWorkers } from "./cluster-metrics.ts";
 import { answerWorkers } from "./primary.ts";
 import { createQuotasOfWorkers } from "./quotas.ts";
@@ -15,7 +15,8 @@ try {
   const config = readConfig(process.env);
   log = createLog("api", config.logLevel);
   if (cluster.isPrimary) {
-    mkdirSync(config.databaseDir, { recursive: true });
+    warnOfMistypedSettings(log);
+    mkdirSync(config.databaseDir, { recursive: true, mode: 0o700 });
     openKeys(keysFile(config)).close();
   }
   if (cluster.isWorker || config.apiWorkers === 1) await serveHere(config, log);

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { readConfig } from "../shared/config.ts";
-import { createLog } from "../shared/log.ts";
+import { createLog, warnOfMistypedSettings } from "../shared/log.ts";
 import { startOps } from "./ops/start-ops.ts";
 import { becomeOwner } from "./owner/lock.ts";
 import { runOwner } from "./owner/run-owner.ts";
@@ -8,12 +8,14 @@ import { remedyOf } from "./projection/trouble.ts";
 import { logNames } from "./source/log-names.ts";
 import { exportTraces, passingOn } from "./trace/tracing.ts";
 
-const config = readConfig(process.env);
-const log = createLog("projector", config.logLevel);
+let log = createLog("projector", "info");
 const stopping = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopping.abort());
 
 try {
+  const config = readConfig(process.env);
+  log = createLog("projector", config.logLevel);
+  warnOfMistypedSettings(log);
   mkdirSync(config.databaseDir, { recursive: true, mode: 0o700 });
   const { monitor, stop } = await startOps(config, log);
   const { traceEndpoint } = config;

@@ -93,6 +93,8 @@ export interface OpsConfig {
 }
 
 export const DEFAULT_OPS_PORT = 3_001;
+/** Where the embedded event log is without a word, from the folder that the program is started in. */
+export const DEFAULT_EVENT_LOG_DIR = "data";
 
 export interface Config {
   readonly eventLogDir: string;
@@ -157,7 +159,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     throw new ConfigError(`bad configuration: ${(cause as Error).message}`);
   }
   const apiWorkers = Number(settings.API_WORKERS ?? availableParallelism());
-  const eventLogDir = settings.EVENT_LOG_DIR ?? "data";
+  const eventLogDir = settings.EVENT_LOG_DIR ?? DEFAULT_EVENT_LOG_DIR;
   return {
     eventLogDir,
     databaseDir: settings.DATABASE_DIR ?? eventLogDir,
