@@ -44,11 +44,7 @@ function npmStart(env: Record<string, string> = {}) {
   child.stdout.on("data", (data) => (output.out += data));
   child.stderr.on("data", (data) => (output.err += data));
   const line = (start: string) =>
-    until(
-      `the printed ${start}; it says ${output.err}`,
-      () => output.out.split("\n").find((one) => one.startsWith(start)),
-      30_000,
-    );
+    until(`the printed ${start}`, () => output.out.split("\n").find((one) => one.startsWith(start)), 45_000);
   const stop = async () => {
     child.kill("SIGINT");
     const [code] = await once(child, "exit");

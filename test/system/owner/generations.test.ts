@@ -146,7 +146,7 @@ test("a discarded letter stays discarded through rebuilds; a letter is named by 
   expect(at.run("rebuild").status).toBe(0);
   const { stdout } = at.run("dead-letters", "list");
   expect(stdout).not.toContain("omni.lead/0/0 ");
-  expect(stdout).toMatch(/^omni\.lead\/0\/1 {2}.*\n1 of 1 dead letters/);
+  expect(stdout).toMatch(/^position.*\nomni\.lead\/0\/1 {2}.*\n1 of 1 dead letters/);
   expect(at.run("dead-letters", "show", "omni.lead/0/1").stdout).toMatch(/nor.*this/);
   expect(at.run("dead-letters", "retry", "omni.lead/0/0").stderr).toContain(
     "there is no dead letter omni.lead/0/0",
@@ -268,7 +268,7 @@ test("a serving database of another schema: every command says what to do, and a
   ]) {
     expect([result.status, result.stderr]).toEqual([
       1,
-      expect.stringMatching(/^the view database has schema/),
+      expect.stringMatching(/^lead-view: the view database has schema/),
     ]);
     expect(result.stderr).toContain("npx lead-view rebuild");
   }
