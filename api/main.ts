@@ -1,5 +1,6 @@
 import cluster from "node:cluster";
 import { mkdirSync } from "node:fs";
+import { explain } from "../shared/command-line/explain.ts";
 import { type Config, ConfigError, keysFile, readConfig } from "../shared/config.ts";
 import { openKeys } from "../shared/keys.ts";
 import { createLog, type Logger, warnOfMistypedSettings } from "../shared/log.ts";
@@ -23,7 +24,7 @@ try {
   else serveByWorkers(config, log);
 } catch (error) {
   if (!(error instanceof Error)) throw error;
-  log.fatal({ error: error.message }, error instanceof ConfigError ? "bad settings" : "api can't start");
+  log.fatal({ error: explain(error) }, error instanceof ConfigError ? "bad settings" : "api can't start");
   // A worker that is left without its primary would end with 0.
   process.exit(error instanceof CannotListen ? CANNOT_LISTEN : 1);
 }

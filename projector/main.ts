@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { explain } from "../shared/command-line/explain.ts";
 import { readConfig } from "../shared/config.ts";
 import { createLog, warnOfMistypedSettings } from "../shared/log.ts";
 import { startOps } from "./ops/start-ops.ts";
@@ -45,5 +46,5 @@ function explained(error: NodeJS.ErrnoException): string {
   const { code = "", message } = error;
   if (code === "EMFILE" || code === "ENFILE")
     return `${message}; each partition's file is kept open: allow more (ulimit -n)`;
-  return /^(SQLITE_|EACCES$|EPERM$|EROFS$)/.test(code) ? `${message}; ${remedyOf(error)}` : message;
+  return /^(SQLITE_|EACCES$|EPERM$|EROFS$)/.test(code) ? `${message}; ${remedyOf(error)}` : explain(error);
 }
