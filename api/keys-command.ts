@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync } from "node:fs";
 import type { Command } from "commander";
+import { wallClock } from "../shared/clock.ts";
 import { does, type Outcome } from "../shared/command-line/command.ts";
 import { commandSettings } from "../shared/command-line/settings.ts";
 import { table } from "../shared/command-line/terminal.ts";
@@ -66,7 +67,7 @@ export function register(command: Command): void {
       example: "keys rotate --hash 3f9a1c --grace 7d",
       run: ({
         hash,
-        grace = Date.now() + DAY_MS,
+        grace = wallClock() + DAY_MS,
         expires = null,
       }: {
         hash: string;
@@ -102,7 +103,7 @@ function list(keys: readonly StoredKey[]): Outcome {
     workspace: workspaceId,
     name,
     expiresAt: expiresAt === null ? null : new Date(expiresAt).toISOString(),
-    expired: expiresAt !== null && expiresAt <= Date.now(),
+    expired: expiresAt !== null && expiresAt <= wallClock(),
   }));
   const rows = all.map(({ hash, workspace, name, expiresAt, expired }) => [
     hash,

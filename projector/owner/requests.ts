@@ -1,3 +1,4 @@
+import { wallClock } from "../../shared/clock.ts";
 import type { Connection } from "../../shared/sqlite.ts";
 
 export type RequestState = "waiting" | "running" | "done" | "failed";
@@ -33,7 +34,7 @@ const COLUMNS =
 const MOST_KEPT = 200;
 
 /** The requests to a folder's owner: whoever asks writes a row, the owner carries it out and says how it went. */
-export function createRequests(db: Connection, now: () => number = Date.now) {
+export function createRequests(db: Connection, now: () => number = wallClock) {
   const insert = db.prepare<[string, string, string, number]>(
     "INSERT INTO request (kind, arguments, asked_by, asked_at, state) VALUES (?, ?, ?, ?, 'waiting')",
   );

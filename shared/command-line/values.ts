@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import { wallClock } from "../clock.ts";
 
 const UNITS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000 };
 
@@ -21,7 +22,7 @@ export function duration(text: string): number {
 
 /** A time from now, or a date, in milliseconds since 1970. */
 export function time(text: string): number {
-  if (/^\d+[dhm]$/.test(text)) return Date.now() + duration(text);
+  if (/^\d+[dhm]$/.test(text)) return wallClock() + duration(text);
   const date = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(date))
     throw new InvalidArgumentError("It takes a time from now, such as 90d, or a date, such as 2027-01-31.");
@@ -31,7 +32,7 @@ export function time(text: string): number {
 /** A time that is still to come. */
 export function futureTime(text: string): number {
   const value = time(text);
-  if (value <= Date.now()) throw new InvalidArgumentError("That time is over.");
+  if (value <= wallClock()) throw new InvalidArgumentError("That time is over.");
   return value;
 }
 

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { delay, monotonic } from "../clock.ts";
 import { commandSettings } from "../command-line/settings.ts";
 import { printable } from "../command-line/terminal.ts";
 import { type Config, DEFAULT_EVENT_LOG_DIR, keysFile } from "../config.ts";
@@ -82,12 +82,12 @@ function prepareEventLog(folder: string): void {
 
 /** However long the history is: it says what it waits for. */
 async function untilReady(address: string, signal: AbortSignal): Promise<void> {
-  let saidAt = performance.now();
+  let saidAt = monotonic();
   while (!signal.aborted) {
     const answer = await fetch(`${address}/health/ready`).catch(() => undefined);
     if (answer?.ok) return;
-    if (performance.now() - saidAt > TELL_MS) {
-      saidAt = performance.now();
+    if (monotonic() - saidAt > TELL_MS) {
+      saidAt = monotonic();
       const { detail = "the API does not answer yet" } = ((await answer?.json().catch(() => undefined)) ??
         {}) as {
         detail?: string;

@@ -1,3 +1,5 @@
+import { wallClock } from "../clock.ts";
+
 /** What runs now, and how to try it. */
 export interface Started {
   /** The API's address. */
@@ -38,7 +40,7 @@ function howToBegin({ eventLogDir, workspace }: Started): string {
   const value = {
     id: "event-1",
     event: "lead.created",
-    occurredAt: new Date().toISOString(),
+    occurredAt: new Date(wallClock()).toISOString(),
     workspaceId: workspace,
     leadId: FIRST_LEAD,
     data: { firstName: "Ada", email: "ada@example.com" },

@@ -6,20 +6,24 @@ import { program } from "../../../../shared/command-line/program.ts";
 
 /** What a call that does nothing prints, and how it ends. */
 async function called(...args: string[]) {
-  let [out, err] = ["", ""];
+  const said = { out: "", err: "" };
   const output = {
-    writeOut: (text: string) => void (out += text),
-    writeErr: (text: string) => void (err += text),
+    writeOut(text: string) {
+      said.out += text;
+    },
+    writeErr(text: string) {
+      said.err += text;
+    },
   };
   const ended = await (await program(args[0], output))
     .parseAsync(args, { from: "user" })
     .catch((error) => error);
-  return { out, err, code: ended instanceof CommanderError ? ended.code : String(ended) };
+  return { ...said, code: ended instanceof CommanderError ? ended.code : String(ended) };
 }
 
 /** The names of a command's own commands, as its help lists them. */
 const subcommands = (help: string): string[] =>
-  [...(/\nCommands:\n([^]*?)\n\n/.exec(help)?.[1] ?? "").matchAll(/^ {2}([a-z-]+) /gm)].map(
+  [...(/\nCommands:\n([\s\S]*?)\n\n/.exec(help)?.[1] ?? "").matchAll(/^ {2}([a-z-]+) /gm)].map(
     ([, name]) => name as string,
   );
 
