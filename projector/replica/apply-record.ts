@@ -2,6 +2,7 @@ import { emailKey, phoneKey } from "../../shared/identity-keys.ts";
 import type { ChangeRow } from "../../shared/view/change.ts";
 import { readViewRecord } from "../publish/view-record.ts";
 import { recordPositionName, type SourceRecord } from "../source/source.ts";
+import { markUnscrubbed } from "../store/scrub.ts";
 import type { Store } from "../store/store.ts";
 
 /** What the replica could not take in is listed under this name (`lead-view relays`). */
@@ -41,11 +42,11 @@ export function applyRecord(store: Store, record: SourceRecord, floor: number): 
 export function applyChange(store: Store, change: ChangeRow, floor: number): Applied {
   const { leadId, number, workspaceId, body } = change;
   if ((store.views.number(leadId) ?? 0) >= number) return "known";
-  store.views.put(leadId, change);
+  store.views.put(leadId, { ...change, sectionHashes: "" });
   if (body === null) {
     store.identities.remove(leadId);
     // What SQLite's balancing left of it in unused parts of pages is overwritten by rewriting the file.
-    store.meta.set("unscrubbed", "1");
+    markUnscrubbed(store);
   } else {
     store.identities.put(leadId, workspaceId, foundBy(change, body));
   }
@@ -67,6 +68,7 @@ function foundBy({ sectionEnds }: ChangeRow, body: Buffer) {
     phoneKey: phoneKey(phoneNumber),
     createdAt: null,
     matchable: 0,
+    matches: 0,
     card: "",
   };
 }

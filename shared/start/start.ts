@@ -7,6 +7,7 @@ import { delay, monotonic } from "../clock.ts";
 import { commandSettings } from "../command-line/settings.ts";
 import { printable } from "../command-line/terminal.ts";
 import { type Config, DEFAULT_EVENT_LOG_DIR, keysFile } from "../config.ts";
+import { createReadiness } from "../control.ts";
 import { TOPICS } from "../events/catalogue.ts";
 import { viewFile } from "../generation.ts";
 import { createKey, hashKey, listKeys, openKeys } from "../keys.ts";
@@ -48,7 +49,7 @@ export async function startAll(onStarted: (started: Started) => void): Promise<v
     if (code) throw new Error(`the ${name} stopped; its last log line says why`);
   });
   const address = addressOf(config.host, port);
-  await Promise.race([...exits, untilReady(address, ended.signal)]);
+  await Promise.race([...exits, untilReady(config, address, ended.signal)]);
   if (!ended.signal.aborted) onStarted(startedOf(config, address, operatorPort));
   await Promise.all(exits);
 }
@@ -80,23 +81,28 @@ function prepareEventLog(folder: string): void {
   cpSync(EXAMPLE, folder, { recursive: true });
 }
 
-/** However long the history is: it says what it waits for. */
-async function untilReady(address: string, signal: AbortSignal): Promise<void> {
-  let saidAt = monotonic();
-  while (!signal.aborted) {
-    const answer = await fetch(`${address}/health/ready`).catch(() => undefined);
-    if (answer?.ok) return;
-    if (monotonic() - saidAt > TELL_MS) {
+/** Waits until the projector has caught up, and the API answers: however long the history is, it says what it waits for. */
+async function untilReady({ databaseDir }: Config, address: string, signal: AbortSignal): Promise<void> {
+  const projector = createReadiness(databaseDir);
+  try {
+    for (let saidAt = monotonic(); !signal.aborted; await delay(LOOK_MS)) {
+      const reason =
+        projector.reason() ?? ((await answers(address)) ? undefined : "the API does not answer yet");
+      if (reason === undefined) return;
+      if (monotonic() - saidAt < TELL_MS) continue;
       saidAt = monotonic();
-      const { detail = "the API does not answer yet" } = ((await answer?.json().catch(() => undefined)) ??
-        {}) as {
-        detail?: string;
-      };
-      process.stderr.write(printable(`lead-view: still starting. ${detail}\n`));
+      process.stderr.write(printable(`lead-view: still starting: ${reason}\n`));
     }
-    await delay(LOOK_MS);
+  } finally {
+    projector.close();
   }
 }
+
+const answers = (address: string): Promise<boolean> =>
+  fetch(`${address}/health/ready`).then(
+    ({ ok }) => ok,
+    () => false,
+  );
 
 function startedOf(config: Config, address: string, operatorPort: number): Started {
   const known = leadToAskFor(config);
