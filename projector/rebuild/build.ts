@@ -55,7 +55,7 @@ const YOUNG_MIB = 64;
  * @throws SourceError where the log lost records, or an archive can't be read
  */
 export async function buildGeneration(building: Building): Promise<Store> {
-  const workers = await possibleWorkers(building.config, building.log);
+  const workers = await possibleWorkers(building.config, building.log, building.signal);
   try {
     return await buildWith(building, workers);
   } catch (error) {
