@@ -4,7 +4,7 @@ import { partitionName } from "../../projector/source/source.ts";
 import { readLead } from "./always.ts";
 import { filesWith, sizesOf } from "./disk.ts";
 import { endFaults } from "./edges/sqlite.ts";
-import { inspect, openRequests } from "./inspect.ts";
+import { inspect, openRequests, positionsOf } from "./inspect.ts";
 import { Killed } from "./machine.ts";
 import { withoutUrls } from "./readers.ts";
 import { WORKSPACES } from "./simulation.ts";
@@ -67,9 +67,7 @@ async function step(run: Run, ms: number): Promise<void> {
 async function isCaughtUp(run: Run): Promise<boolean> {
   const { simulation } = run;
   const { api, outside } = simulation;
-  const folded = inspect(simulation, ({ positions }) =>
-    positions().reduce((sum, { nextOffset }) => sum + nextOffset, 0),
-  );
+  const folded = positionsOf(simulation)?.reduce((sum, { nextOffset }) => sum + nextOffset, 0);
   if (folded !== outside.records() || !api) return false;
   const { statusCode } = await api.get("/health/ready");
   return statusCode === 200;
@@ -77,7 +75,7 @@ async function isCaughtUp(run: Run): Promise<boolean> {
 
 async function whyNot({ simulation }: Run): Promise<string> {
   const { api, outside } = simulation;
-  const folded = inspect(simulation, ({ positions }) => positions());
+  const folded = positionsOf(simulation);
   const behind = [...outside.log]
     .map(([name, { length }]) => {
       const next = folded?.find((position) => partitionName(position) === name)?.nextOffset ?? 0;

@@ -62,6 +62,7 @@ export async function simulate(seed: number, plan: readonly Step[]): Promise<Out
     copy: undefined,
     setBack: 0,
     awakeSince: 0,
+    folded: new Map(),
   };
   simulation.readers.isErased = (leadId) => simulation.log.erased.has(leadId);
   let trace = "";
