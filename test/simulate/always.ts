@@ -37,6 +37,23 @@ export async function readLead({ simulation }: Run, leadId: string): Promise<voi
   }
 }
 
+/** Reads the lead of the latest record, once that is folded: the answer is of no earlier state. */
+export function readAfter({ simulation }: Run): void {
+  const { api, keys, log, report } = simulation;
+  const last = log.said.at(-1);
+  if (!api?.actor.alive || !last) return;
+  const headers = { "x-api-key": keys.get("ws-1") as string, "x-wait-for-position": last.position };
+  void api.get(`/api/v1/leads/${encodeURIComponent(last.leadId)}`, headers).then(({ statusCode }) => {
+    if (statusCode !== 200 && statusCode !== 404) return;
+    const [topic, partition, offset] = last.position.split("/");
+    const found = positionsOf(simulation)?.find(
+      (one) => one.topic === topic && one.partition === Number(partition),
+    );
+    if ((found?.nextOffset ?? Number.POSITIVE_INFINITY) <= Number(offset))
+      report(`${last.position} was waited for, answered ${statusCode}, and is not folded`);
+  });
+}
+
 /** What has to hold after every step. */
 export async function checkAlways(run: Run): Promise<void> {
   const { simulation } = run;

@@ -7,7 +7,7 @@ import { verify } from "../../projector/rebuild/verify.ts";
 import { keysFile } from "../../shared/config.ts";
 import { createKey, hashKey, openKeys, revokeKey } from "../../shared/keys.ts";
 import type { HistoryEntry } from "../properties/arbitrary-history.ts";
-import { readLead } from "./always.ts";
+import { readAfter, readLead } from "./always.ts";
 import { copyFolder, drawPowerCut, type FolderCopy, restoreFolder } from "./disk.ts";
 import { FOLD_VERSION, upgradeRules } from "./edges/fold-version.ts";
 import { openSource } from "./edges/open-source.ts";
@@ -87,9 +87,13 @@ export async function take(run: Run, step: Step): Promise<void> {
     case "kill standby":
       for (const one of simulation.projectors) if (one && !one.owns) machine.kill(one.actor);
       break;
-    case "kill command":
-      for (const command of simulation.commands) machine.kill(command);
+    case "kill command": {
+      const [command] = simulation.commands;
+      if (!command) break;
+      if (step.by === "now") machine.kill(command);
+      else machine.killPlan = { root: command, by: step.by, left: step.after };
       break;
+    }
     case "kill api":
       if (simulation.api) endApi(run);
       break;
@@ -178,6 +182,9 @@ export async function take(run: Run, step: Step): Promise<void> {
       break;
     case "receiver":
       outside.receiver = step.mood;
+      break;
+    case "wait":
+      readAfter(run);
       break;
     case "read":
       await readLead(run, log.leadId(step.lead));
