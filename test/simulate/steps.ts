@@ -39,6 +39,8 @@ export interface Run {
   awakeSince: number;
   /** What was found to be folded already, by partition. */
   readonly folded: Map<string, number>;
+  /** True where all views are folded anew when everything is compared. */
+  readonly rebuildsAtEnd: boolean;
 }
 
 /** Does what a step says, and lets pass what it says. */
