@@ -5,7 +5,7 @@ import { createLog } from "../shared/log.ts";
 import { archive } from "./rebuild/archive.ts";
 import { createProgress } from "./rebuild/progress.ts";
 import { endPositions } from "./source/kafka/end-offsets.ts";
-import { openHistorySource } from "./source/open-source.ts";
+import { openWholeLog } from "./source/open-source.ts";
 
 const USAGE = `usage: KAFKA_BROKERS=host:port npm run archive -- --out DIR
 
@@ -34,7 +34,7 @@ async function main(): Promise<number> {
       "archive",
       ends.reduce((sum, { nextOffset }) => sum + nextOffset, 0),
     );
-    const records = await archive(openHistorySource(config, log), values.out, progress.update);
+    const records = await archive(openWholeLog(config, log), values.out, progress.update);
     progress.finish();
     console.log(`${records} records written below ${values.out}/`);
     return 0;

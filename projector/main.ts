@@ -5,6 +5,7 @@ import { startOps } from "./ops/start-ops.ts";
 import { becomeOwner } from "./owner/lock.ts";
 import { runOwner } from "./owner/run-owner.ts";
 import { remedyOf } from "./projection/trouble.ts";
+import { withWorkspacePartitions } from "./source/kafka/workspace-partitions.ts";
 import { logNames } from "./source/log-names.ts";
 import { exportTraces, passingOn } from "./trace/tracing.ts";
 
@@ -24,7 +25,11 @@ try {
       log.info({ databaseDir: config.databaseDir }, "standby: another projector owns the folder");
     });
     try {
-      if (ownership) await runOwner({ config, log, monitor, tracing }, stopping.signal);
+      if (ownership) {
+        const { signal } = stopping;
+        const settled = await withWorkspacePartitions(config, log, { signal, onTrouble: monitor.state });
+        if (!signal.aborted) await runOwner({ config: settled, log, monitor, tracing }, signal);
+      }
     } finally {
       ownership?.release();
     }

@@ -5,6 +5,7 @@ import type { Config } from "../../shared/config.ts";
 import { openControl } from "../../shared/control.ts";
 import { createLog } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
+import { withWorkspacePartitions } from "../source/kafka/workspace-partitions.ts";
 import { carryOut } from "./carry-out.ts";
 import type { Kind, Kinds } from "./handlers.ts";
 import { tryToOwn } from "./lock.ts";
@@ -76,7 +77,8 @@ async function beOwnerMeanwhile(
   const owned = tryToOwn(config.databaseDir);
   if (!owned) return;
   const log = createLog("projector", "warn");
-  const owner = createOwner({ config, log, decode: createDecoder(config) }, undefined);
+  const decode = createDecoder(await withWorkspacePartitions(config, log));
+  const owner = createOwner({ config, log, decode }, undefined);
   try {
     owner.requests.abandonRunning();
     const shown = every(500, () => {

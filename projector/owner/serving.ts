@@ -16,9 +16,13 @@ import type { BesideFold } from "../rebuild/refold.ts";
 import { openSource } from "../source/open-source.ts";
 import type { SourceRecord } from "../source/source.ts";
 import { startCheckpointer } from "../store/checkpointer.ts";
+import { renumberViews } from "../store/renumber.ts";
 import { scrub } from "../store/scrub.ts";
 import { openStore, type Store } from "../store/store.ts";
 import type { Tracing } from "../trace/tracing.ts";
+import { databaseName } from "./database-name.ts";
+import { requireShard } from "./shard-of-database.ts";
+import { whileOwning } from "./while-owning.ts";
 
 export interface ServingParts {
   readonly config: Config;
@@ -54,7 +58,12 @@ export function startServing(
   const store = openStore(file);
   const checkpointer = startCheckpointer(file);
   const gate = createGate();
-  const source = openSource(config, log);
+  requireShard(store, config.shard);
+  const source = openSource(config, log, {
+    database: databaseName(config.databaseDir),
+    lastNumber: store.numbers.last,
+    succeed: (number) => renumberViews(store, number),
+  });
   const stopping = new AbortController();
   const { signal } = stopping;
   const taps = new Set<(record: SourceRecord) => void>();
@@ -87,13 +96,18 @@ export function startServing(
   log.info({ eventLog: kafka?.brokers ?? eventLogDir, file, positions }, "projector started");
   monitor.observe({ store, source, endpoints, generation });
   const { databaseDir } = config;
-  const publishing = [
-    deliverWebhooks({ store, endpoints, databaseDir, log, signal, allowPrivate, tracing }),
-    ...(kafka
-      ? [publishDeadLetters(kafka, store, log, signal), publishViews(kafka, store, { log, signal, tracing })]
-      : []),
-  ];
-  const ended = Promise.all([runProjection(running), ...publishing]).then(() => undefined);
+  const publish = (signal: AbortSignal) =>
+    Promise.all([
+      deliverWebhooks({ store, endpoints, databaseDir, log, signal, allowPrivate, tracing }),
+      ...(kafka
+        ? [
+            publishDeadLetters(kafka, store, log, signal),
+            publishViews(kafka, store, { log, signal, tracing }),
+          ]
+        : []),
+    ]);
+  const publishing = whileOwning(source, signal, publish);
+  const ended = Promise.all([runProjection(running), publishing]).then(() => undefined);
   ended.catch(() => undefined);
   return {
     generation,

@@ -7,6 +7,7 @@ import { parseExactly, parseJson } from "../../shared/events/exact-json.ts";
 import { createLog } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
 import { normalizeTime } from "../decode/times.ts";
+import { withWorkspacePartitions } from "../source/kafka/workspace-partitions.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import type { Position, Source } from "../source/source.ts";
 import { openStoreToRead } from "../store/store.ts";
@@ -20,6 +21,8 @@ const { values } = parseArgs({
 });
 const moment = momentOf(values.at ?? "");
 const config = readConfig(process.env);
+const log = createLog("projector", "warn");
+const decoder = async () => createDecoder(await withWorkspacePartitions(config, log));
 
 if (!values.lead || (!moment && !values.events)) {
   console.error(USAGE);
@@ -34,7 +37,7 @@ if (!values.lead || (!moment && !values.events)) {
 async function print(leadId: string): Promise<number> {
   const store = openStoreToRead(config);
   try {
-    const source = openHistorySource(config, createLog("projector", "warn"));
+    const source = openHistorySource(config, log);
     const upTo = store.positions.all();
     return moment ? await printView(source, upTo, leadId, moment) : await printEvents(source, upTo, leadId);
   } finally {
@@ -48,7 +51,7 @@ async function printView(
   leadId: string,
   moment: Moment,
 ): Promise<number> {
-  const view = await viewAt(source, createDecoder(config), upTo, leadId, moment);
+  const view = await viewAt(source, await decoder(), upTo, leadId, moment);
   if (view === null) {
     console.error("the lead had no view then");
     return 1;
@@ -59,7 +62,7 @@ async function printView(
 }
 
 async function printEvents(source: Source, upTo: readonly Position[], leadId: string): Promise<number> {
-  const records = await leadHistory(source, createDecoder(config), upTo, leadId);
+  const records = await leadHistory(source, await decoder(), upTo, leadId);
   if (records.length === 0) {
     console.error(noRecordOf(leadId));
     return 1;

@@ -1,13 +1,16 @@
 // `npm run produce -- --from DIR`: writes an archive, such as shared/example, into the event topics by key.
 import { parseArgs } from "node:util";
-import { readConfig } from "../../../shared/config.ts";
+import { type Config, readConfig } from "../../../shared/config.ts";
 import { createLog } from "../../../shared/log.ts";
+import { createDecoder } from "../../decode/decode.ts";
+import { createWorkspaceOf, type WorkspaceOf } from "../../decode/workspace-of.ts";
 import { hopeless } from "./client.ts";
 import { produceArchive } from "./produce.ts";
 
 const USAGE = `usage: KAFKA_BROKERS=host:port npm run produce -- --from DIR
 
-Writes an archive (<topic>/<partition>.ndjson) into the event topics, by key. Run again, it writes what is not there yet.
+Writes an archive (<topic>/<partition>.ndjson) into the event topics, by key; by workspace where WORKSPACE_PARTITIONS is
+set, or SHARD says that there are several. Run again, it writes what is not there yet.
 Exit codes: 0 all is there, 1 failed (run it again to go on), 2 wrong usage.`;
 
 process.exitCode = await main();
@@ -21,12 +24,15 @@ async function main(): Promise<number> {
       console.log(USAGE);
       return 0;
     }
-    const { kafka: config } = readConfig(process.env);
+    const settings = readConfig(process.env);
+    const { kafka: config } = settings;
     if (!config || !values.from) {
       console.error(USAGE);
       return 2;
     }
-    const { written, there } = await produceArchive(config, values.from, createLog("projector", "warn"));
+    const { written, there } = await produceArchive(config, values.from, createLog("projector", "warn"), {
+      workspaceOf: byWorkspace(settings),
+    });
     const before = there === 0 ? "" : `; ${there} were there already`;
     console.log(`${written} records written to ${config.brokers.join(",")}${before}`);
     return 0;
@@ -36,4 +42,11 @@ async function main(): Promise<number> {
     console.error(wrongUsage ? message : `can't write to Kafka: ${message}`);
     return wrongUsage ? 2 : 1;
   }
+}
+
+/** Undefined where the topics are partitioned by key. */
+function byWorkspace({ workspacePartitions, shard, ...config }: Config): WorkspaceOf | undefined {
+  if (workspacePartitions === undefined && shard.count === 1) return undefined;
+  // Where a record is to go is asked here, not whether it is there.
+  return createWorkspaceOf(createDecoder({ ...config, workspacePartitions: undefined }));
 }
