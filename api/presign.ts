@@ -1,5 +1,5 @@
 import { createHmac, createSecretKey, hash } from "node:crypto";
-import { secretBytes, wallClock } from "../shared/clock.ts";
+import { wallClock } from "../shared/clock.ts";
 import type { S3Config } from "../shared/config.ts";
 
 /** Seconds. Within one bucket a document keeps its URL, so that caches work. */
@@ -78,9 +78,12 @@ function s3Signer({
 
 const hmac = (key: Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest();
 
-/** For the demo, where no store is configured: the URL leads nowhere and its host says so. */
+/**
+ * For the demo, where no store is configured: the URL leads nowhere and its host says so, so that its key needs to be no
+ * secret, and every process and node gives the same bytes.
+ */
 function demoSigner(): (from: Date) => Sign {
-  const secret = createSecretKey(secretBytes(32));
+  const secret = createSecretKey(Buffer.from("lead-view demo"));
   return (from) => {
     const expires = Math.floor(from.getTime() / 1_000) + EXPIRES_S;
     return (storageKey) => {

@@ -5,6 +5,7 @@ import { startOps } from "./ops/start-ops.ts";
 import { becomeOwner } from "./owner/lock.ts";
 import { runOwner } from "./owner/run-owner.ts";
 import { remedyOf } from "./projection/trouble.ts";
+import { runReplica } from "./replica/run-replica.ts";
 import { withWorkspacePartitions } from "./source/kafka/workspace-partitions.ts";
 import { logNames } from "./source/log-names.ts";
 import { exportTraces, passingOn } from "./trace/tracing.ts";
@@ -25,8 +26,9 @@ try {
       log.info({ databaseDir: config.databaseDir }, "standby: another projector owns the folder");
     });
     try {
-      if (ownership) {
-        const { signal } = stopping;
+      const { signal } = stopping;
+      if (ownership && config.role === "replica") await runReplica({ config, log, monitor }, signal);
+      else if (ownership) {
         const settled = await withWorkspacePartitions(config, log, { signal, onTrouble: monitor.state });
         if (!signal.aborted) await runOwner({ config: settled, log, monitor, tracing }, signal);
       }

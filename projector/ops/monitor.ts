@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import { every, monotonic, wallClock } from "../../shared/clock.ts";
+import type { Config } from "../../shared/config.ts";
 import { generationFile } from "../../shared/generation.ts";
 import { otherFoldRules } from "../projection/fold-version.ts";
 import type { Committed } from "../projection/projection.ts";
@@ -8,6 +9,7 @@ import type { TopicLimit } from "../publish/topic-limits.ts";
 import { VIEWS_RELAY } from "../publish/view-topic.ts";
 import { waitingFor } from "../publish/webhooks/deliver.ts";
 import { type Endpoint, type Endpoints, relayOf } from "../publish/webhooks/endpoints.ts";
+import { REPLICA_RELAY } from "../replica/apply-record.ts";
 import type { Batch, Source } from "../source/source.ts";
 import type { Store } from "../store/store.ts";
 import { createLag, type PartitionLag } from "./lag.ts";
@@ -16,7 +18,7 @@ import { createLag, type PartitionLag } from "./lag.ts";
 export interface Subject {
   readonly store: Store;
   readonly source: Source;
-  readonly endpoints: Endpoints;
+  readonly endpoints: Pick<Endpoints, "all">;
   readonly generation: number;
 }
 
@@ -32,7 +34,7 @@ export interface Sample {
 
 /** How much of something waits to be handed on. */
 export interface Outbox {
-  readonly relay: "kafka" | "dead_letter_topic" | "webhook";
+  readonly relay: "kafka" | "dead_letter_topic" | "webhook" | "replica";
   /** Behind the cursor. */
   readonly waiting: number;
   /** Passed by while others went on, and tried again by itself. */
@@ -49,6 +51,7 @@ export interface WebhookStatus extends Omit<Outbox, "relay"> {
 export type Monitor = ReturnType<typeof createMonitor>;
 
 export interface MonitorOptions {
+  readonly role: Config["role"];
   readonly databaseDir: string;
   /** True where changes go to topics. */
   readonly publishes: boolean;
@@ -65,13 +68,14 @@ const SAMPLES = 450;
  * @param onCommit told of every commit
  */
 export function createMonitor(
-  { databaseDir, publishes, mostLagSeconds }: MonitorOptions,
+  { role, databaseDir, publishes, mostLagSeconds }: MonitorOptions,
   onCommit: (committed: Committed) => void,
 ) {
   let subject: Subject | undefined;
   let trouble: string | undefined;
   let caughtUp = false;
-  let state = "the projector starts";
+  let state = `the ${role} starts`;
+  const first = role === "replica" ? "the topic of views is read" : "the history is folded";
   let folded = 0;
   let foldedBefore = 0;
   let sampledAt = monotonic();
@@ -120,9 +124,10 @@ export function createMonitor(
       const seconds = Math.max(0, ...all.map((one) => one.seconds));
       // What was not measured yet is not known to be little: a cold start is not ready before it has caught up.
       caughtUp ||= all.every((one) => one.records === 0 || (one.measured && one.seconds <= mostLagSeconds));
-      if (!caughtUp) return `the history is folded first; ${records} records are left`;
+      if (!caughtUp) return `${first} first; ${records} records are left`;
       if (seconds <= mostLagSeconds) return undefined;
-      return `the views are ${Math.round(seconds)} s behind the log, more than READY_MAX_LAG_S allows`;
+      const log = role === "replica" ? "topic" : "log";
+      return `the views are ${Math.round(seconds)} s behind the ${log}, more than READY_MAX_LAG_S allows`;
     },
     /** Records that are not folded yet. */
     lag: (): number => partitions().reduce((sum, { records }) => sum + records, 0),
@@ -132,7 +137,8 @@ export function createMonitor(
     samples: (): readonly Sample[] => samples,
     generation: (): number => subject?.generation ?? 0,
     /** The version of the rules that the views were made by, where it is not this program's. */
-    otherRules: (): string | undefined => subject && otherFoldRules(subject.store),
+    otherRules: (): string | undefined =>
+      subject && role === "projector" ? otherFoldRules(subject.store) : undefined,
     deadLetters: (): number => subject?.store.deadLetters.count() ?? 0,
     /** Each endpoint of webhooks; none where they can't be read. */
     webhooks(): WebhookStatus[] {
@@ -158,6 +164,7 @@ export function createMonitor(
         };
       };
       const webhooks = readable(endpoints).reduce((sum, endpoint) => sum + waitingFor(store, endpoint), 0);
+      if (role === "replica") return [outbox("replica", 0, (name) => name === REPLICA_RELAY)];
       const views = store.views.waiting(store.relays.position(VIEWS_RELAY));
       const topics = [
         outbox("kafka", views, (name) => name === VIEWS_RELAY),
@@ -185,7 +192,7 @@ export function createMonitor(
 }
 
 /** The endpoints; none where their file can't be read just now. */
-function readable(endpoints: Endpoints): Endpoint[] {
+function readable(endpoints: Pick<Endpoints, "all">): Endpoint[] {
   try {
     return endpoints.all();
   } catch {

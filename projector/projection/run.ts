@@ -68,8 +68,11 @@ function mustCommit({ more }: Batch, projection: Projection): boolean {
   return !more || bytes > MOST_PENDING_BYTES || records > MOST_PENDING_RECORDS;
 }
 
-/** Does the work until the database lets it through; undefined where the signal aborts first. */
-async function persistently<T>(
+/**
+ * Does the work until the database lets it through; undefined where the signal aborts first.
+ * @throws ProjectionError for trouble that can't pass
+ */
+export async function persistently<T>(
   work: () => T,
   { log, signal, onTrouble }: Pick<Running, "log" | "signal" | "onTrouble">,
   keepAlive: Batch["keepAlive"],

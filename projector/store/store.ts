@@ -3,6 +3,7 @@ import { wallClock } from "../../shared/clock.ts";
 import { viewFile } from "../../shared/generation.ts";
 import { type Connection, openReader, openWriter } from "../../shared/sqlite.ts";
 import { createActionLogs } from "./action-logs.ts";
+import { createArrivals } from "./arrivals.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import { createErased } from "./erased.ts";
 import { createIdentities } from "./identities.ts";
@@ -25,6 +26,7 @@ export interface Store {
   readonly identities: ReturnType<typeof createIdentities>;
   readonly actionLogs: ReturnType<typeof createActionLogs>;
   readonly views: ReturnType<typeof createViews>;
+  readonly arrivals: ReturnType<typeof createArrivals>;
   readonly erased: ReturnType<typeof createErased>;
   readonly relays: ReturnType<typeof createRelays>;
   readonly setAsides: ReturnType<typeof createSetAsides>;
@@ -88,6 +90,7 @@ function storeOf(db: Connection, now: () => number): Store {
     identities: createIdentities(db),
     actionLogs: createActionLogs(db),
     views: createViews(db),
+    arrivals: createArrivals(db),
     erased: createErased(db),
     relays: createRelays(db),
     setAsides: createSetAsides(db),

@@ -58,7 +58,10 @@ export function createGroupReader({
   const positionOf = (topic: string, partition: number): Position => {
     const position = sink.positions().find((one) => one.topic === topic && one.partition === partition);
     if (!position)
-      throw new SourceError(`topic ${topic} has a new partition ${partition}; start again for what to do`);
+      throw new SourceError(
+        `topic ${topic} has a new partition ${partition}; start again for what to do`,
+        "changed",
+      );
     return position;
   };
 
