@@ -129,6 +129,8 @@ export function createMonitor(
       const log = role === "replica" ? "topic" : "log";
       return `the views are ${Math.round(seconds)} s behind the ${log}, more than READY_MAX_LAG_S allows`;
     },
+    /** False while another database has its turn; undefined while it is not known. */
+    owns: (): boolean | undefined => subject?.source.owns(),
     /** Records that are not folded yet. */
     lag: (): number => partitions().reduce((sum, { records }) => sum + records, 0),
     /** The store of the serving generation; undefined between two. */

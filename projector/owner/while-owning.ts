@@ -22,7 +22,7 @@ export async function whileOwning(
     const working = work(AbortSignal.any([signal, turn.signal])).finally(() => turn.abort());
     // Told where the work fails, below.
     working.catch(() => undefined);
-    while (owns() && !turn.signal.aborted && !signal.aborted)
+    while (owns() === true && !turn.signal.aborted && !signal.aborted)
       await delay(LOOK_MS, AbortSignal.any([signal, turn.signal]));
     turn.abort();
     await working;

@@ -75,7 +75,7 @@ export function createKafkaSource(config: KafkaConfig, log: Logger, succession?:
 
   return {
     ends: () => reader?.ends() ?? [],
-    owns: () => ownership?.owns() ?? true,
+    owns: () => (ownership ? ownership.owns() : true),
     trouble() {
       if (brokerTrouble !== undefined) return brokerTrouble;
       const assigned = reader?.assignedPartitions();

@@ -74,7 +74,7 @@ export type Ownership = ReturnType<typeof createOwnership>;
 export function createOwnership(config: KafkaConfig, succession: Succession, log: Logger) {
   const { groupId, previousGroupId, sessionTimeoutMs } = config;
   let term = 0;
-  let owns = false;
+  let owns: boolean | undefined;
 
   /** The number that all of this database have to be above, where it is not the one that gave the last ones. */
   const numberOfOthers = async (admin: Admin, { latest }: GroupNotes): Promise<number | undefined> => {
@@ -86,7 +86,7 @@ export function createOwnership(config: KafkaConfig, succession: Succession, log
   };
 
   return {
-    owns: (): boolean => owns,
+    owns: (): boolean | undefined => owns,
     term: (): number => term,
     /** What is to be kept beside the offsets. */
     note: (): string =>
