@@ -34,11 +34,12 @@ export interface ShardNodes {
   close(): Promise<void>;
 }
 
-export function openShardNodes(): ShardNodes {
+/** @param answerMs how long a node may take to begin its answer */
+export function openShardNodes({ answerMs = ANSWER_MS } = {}): ShardNodes {
   const agent = new Agent({
     pipelining: 1,
     connect: { timeout: CONNECT_MS },
-    headersTimeout: ANSWER_MS,
+    headersTimeout: answerMs,
     keepAliveTimeout: IDLE_MS,
     keepAliveMaxTimeout: IDLE_MS,
   });
@@ -49,7 +50,7 @@ export function openShardNodes(): ShardNodes {
       const { origins, path, signal, streams } = onward;
       const origin = origins[onward.tried++ % origins.length] as string;
       const { host } = new URL(origin);
-      const bodyTimeout = streams ? 0 : ANSWER_MS;
+      const bodyTimeout = streams ? 0 : answerMs;
       const { method } = options;
       agent.request({ origin, path, method, signal, bodyTimeout, headers: { ...headers, host } }, answer);
     },

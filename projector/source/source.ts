@@ -122,7 +122,7 @@ export interface Source {
   /** Where the partitions end that are read now, as far as the log has told. */
   ends(): readonly End[];
   /** False where another database has the turn to fold, publish and serve what this one would. */
-  owns(): boolean;
+  owns(): boolean | undefined;
   /** Why what is read is not all of the log, or not read at all; undefined where nothing is wrong. */
   trouble(): string | undefined;
 }
