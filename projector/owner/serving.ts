@@ -14,7 +14,7 @@ import type { Endpoints } from "../publish/webhooks/endpoints.ts";
 import { keptGenerations } from "../rebuild/generations.ts";
 import type { BesideFold } from "../rebuild/refold.ts";
 import { openSource } from "../source/open-source.ts";
-import type { SourceRecord } from "../source/source.ts";
+import type { RETURNS, SourceRecord } from "../source/source.ts";
 import { startCheckpointer } from "../store/checkpointer.ts";
 import { renumberViews } from "../store/renumber.ts";
 import { scrub } from "../store/scrub.ts";
@@ -41,8 +41,11 @@ export interface Serving extends BesideFold {
   readonly ended: Promise<void>;
   /** Rewrites the file between two commits, where leads were erased from it. */
   scrub(): Promise<void>;
-  /** Folds no more, and ends what it hands on; the store stays open. */
-  stop(): Promise<void>;
+  /**
+   * Folds no more, and ends what it hands on; the store stays open.
+   * @param why RETURNS where another generation is about to go on
+   */
+  stop(why?: typeof RETURNS): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -62,6 +65,7 @@ export function startServing(
   const source = openSource(config, log, {
     database: databaseName(config.databaseDir),
     lastNumber: store.numbers.last,
+    lowestNumber: store.views.lowestNumber,
     succeed: (number) => renumberViews(store, number),
   });
   const stopping = new AbortController();
@@ -130,8 +134,8 @@ export function startServing(
       });
       if (done) checkpointer.truncate();
     },
-    async stop() {
-      stopping.abort();
+    async stop(why) {
+      stopping.abort(why);
       await ended.catch(() => undefined);
     },
     async close() {

@@ -103,9 +103,14 @@ export interface Succession {
   readonly database: string;
   /** The last number that it gave. */
   lastNumber(): number;
+  /** The lowest number that a lead has; undefined where there are no leads. */
+  lowestNumber(): number | undefined;
   /** From now on all numbers in it are above this one: those of the views that it has, too. */
   succeed(number: number): Promise<void>;
 }
+
+/** Why a reader's signal aborts where another one of the same database begins at once. */
+export const RETURNS = Symbol("it begins anew at once");
 
 /** An ordered, resumable log of events: Kafka or files. */
 export interface Source {

@@ -90,8 +90,8 @@ export function createGroupReader({
     }
   };
 
-  const noteInGroup = async (): Promise<void> => {
-    const metadata = ownership?.note() ?? "";
+  const noteInGroup = async (returns = false): Promise<void> => {
+    const metadata = ownership?.note(returns) ?? "";
     const offsets = Object.entries(assignment).flatMap(([topic, partitions]) =>
       partitions.map((partition) => ({
         topic,
@@ -104,12 +104,12 @@ export function createGroupReader({
   };
 
   /** What changed since the last note is noted: who owns the partitions next has to know of it. */
-  const noteChanges = async (): Promise<void> => {
-    if (!ownership?.owns()) return;
-    const now = `${ownership.note()} ${JSON.stringify(sink.positions().map(({ nextOffset }) => nextOffset))}`;
+  const noteChanges = async (returns = false): Promise<void> => {
+    if (!ownership?.term()) return;
+    const now = `${ownership.note(returns)} ${JSON.stringify(sink.positions().map(({ nextOffset }) => nextOffset))}`;
     if (now === noted) return;
     noted = now;
-    await noteInGroup().catch((error) => {
+    await noteInGroup(returns).catch((error) => {
       noted = "";
       log.debug({ error: error.message }, "positions not noted in the group");
     });
@@ -125,7 +125,8 @@ export function createGroupReader({
   const begin = async (given: Assignment): Promise<void> => {
     await checked.catch(() => undefined);
     if (assignment !== given) return;
-    if (ownership && partitionsIn(given) > 0) await ownership.take(admin, noteInGroup);
+    if (ownership && partitionsIn(given) > 0)
+      await ownership.take(admin, () => assignment === given && !failed, noteInGroup);
     // Taken away again in the meantime.
     if (assignment !== given) ownership?.lose();
     else await check();
@@ -234,6 +235,11 @@ export function createGroupReader({
       await queue;
     },
     noteChanges,
+    /** Looks at the members that this one takes over from. */
+    lookAtPrevious: async (): Promise<void> =>
+      ownership
+        ?.lookAtPrevious(admin, sink.positions())
+        .catch((error) => log.debug({ error: error.message }, "the previous group can't be looked at")),
     ends: unread.ends,
     /** How many partitions are assigned to this member; undefined before it has joined the group. */
     assignedPartitions: (): number | undefined => (joined ? partitionsIn(assignment) : undefined),

@@ -3,11 +3,12 @@ import { delay, every, randomId, type Timer } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
 import { isPartitionOf, shardName } from "../../../shared/shard.ts";
-import { partitionName, type Sink, type Source, type Succession } from "../source.ts";
+import { partitionName, RETURNS, type Sink, type Source, type Succession } from "../source.ts";
 import { createKafka, hopeless, isKafkaTrouble } from "./client.ts";
 import { createGroupReader, GROUP_NOTE_MS } from "./group-reader.ts";
 import { firstPositions, heldOffsets, partitionCounts, requirePartitions } from "./history-check.ts";
 import { createOwnership, type Ownership } from "./ownership.ts";
+import type { PreviousMembers } from "./previous-members.ts";
 import { requireSameLog } from "./same-log.ts";
 import { createShardAssigner } from "./shard-assigner.ts";
 
@@ -86,6 +87,8 @@ export function createKafkaSource(config: KafkaConfig, log: Logger, succession?:
           "owner, and this one takes over when that one goes; to have both, give each a KAFKA_GROUP_ID of its own"
         );
       }
+      const previous = ownership?.previous();
+      if (previous) return waitingFor(previous);
       if (ownership && !ownership.owns()) return "this database takes over its shard from another one";
       if (assigned >= partitions) return undefined;
       return `${assigned} of ${partitions} partitions are read here: the other readers of this database are not there yet`;
@@ -93,6 +96,16 @@ export function createKafkaSource(config: KafkaConfig, log: Logger, succession?:
     run: (sink, signal) => run(sink, signal, false),
     readToEnd: (sink, signal) => run(sink, signal, true),
   };
+}
+
+/** What is left until this member takes over from those of the previous group. */
+function waitingFor({ groupId, members, behind }: PreviousMembers): string {
+  if (behind > 0)
+    return `${behind} records that the members of the previous group ${groupId} have folded are not folded here yet`;
+  return (
+    `all is folded that the previous group ${groupId} has folded, and its ${members} members are at work: stop their ` +
+    "projectors, and this one takes over"
+  );
 }
 
 interface Consuming {
@@ -181,14 +194,14 @@ async function consume({
     });
     consumer.on("consumer.start_batch_process", ({ payload }) => reader.passedOver(payload));
     checking = every(CHECK_MS, () => void reader.check());
-    noting = every(GROUP_NOTE_MS, () => void reader.noteChanges());
+    noting = every(GROUP_NOTE_MS, () => void reader.lookAtPrevious().then(() => reader.noteChanges()));
     if (ends) looking = every(LOOK_MS, () => !reader.behind(ends) && ended.resolve());
     await consumer.run({ autoCommit: false, eachBatchAutoResolve: true, eachBatch: reader.eachBatch });
     try {
       await ended.promise;
     } finally {
       await reader.stop();
-      await reader.noteChanges();
+      await reader.noteChanges(signal.reason === RETURNS);
     }
   } finally {
     onReader(undefined);

@@ -1,69 +1,22 @@
 import type { Admin } from "kafkajs";
-import { wallClock } from "../../../shared/clock.ts";
+import { delay, monotonic, wallClock } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
-import { isPartitionOf } from "../../../shared/shard.ts";
-import { partitionName, type Succession } from "../source.ts";
-
-/** What the owner of a shard leaves for the next one, beside the offsets in its consumer group. */
-interface OwnerNote {
-  readonly database: string;
-  /** Counts the owners; each one's is higher than the one's before. */
-  readonly term: number;
-  /** The last number that it gave, when it wrote this. */
-  readonly number: number;
-}
-
-/** What a group says of this shard's partitions. */
-export interface GroupNotes {
-  /** The note of the latest owner; its number is the highest of all. Undefined where none was left. */
-  readonly latest: OwnerNote | undefined;
-  /** The offset of the next record to fold, by the partition's name. */
-  readonly offsets: ReadonlyMap<string, number>;
-}
+import type { Position, Succession } from "../source.ts";
+import { readGroupNotes } from "./group-notes.ts";
+import { createPreviousMembers } from "./previous-members.ts";
 
 /** Numbers are wall-clock microseconds. */
 const MICROSECONDS = 1_000;
 const MINUTE_MS = 60_000;
 /**
- * How far ahead of other members' numbers those begin that are to take over from them. Both give numbers by the clock
- * until the old ones stop: that has to be sooner.
+ * How far ahead of other members' numbers those begin that are to take over from them: both give numbers by the clock
+ * until the old ones stop. Where that takes longer, the views are given new numbers then.
  */
-export const MOVE_MS = 24 * 60 * MINUTE_MS;
-
-/** Reads what the owners left in a group for whoever reads these partitions next. */
-export async function readGroupNotes(
-  admin: Admin,
-  { topics, shard }: KafkaConfig,
-  groupId: string,
-): Promise<GroupNotes> {
-  const found = await admin.fetchOffsets({ groupId, topics: [...topics.values()] });
-  const topicOf = new Map([...topics].map(([topic, name]) => [name, topic]));
-  const offsets = new Map<string, number>();
-  let latest: OwnerNote | undefined;
-  for (const { topic: name, partitions } of found) {
-    for (const { partition, offset, metadata } of partitions) {
-      if (!isPartitionOf(shard, partition) || Number(offset) < 0) continue;
-      offsets.set(partitionName({ topic: topicOf.get(name) as string, partition }), Number(offset));
-      const note = parseNote(metadata);
-      if (note === undefined) continue;
-      const { term = 0, number = 0 } = latest ?? {};
-      latest = { ...(latest && term >= note.term ? latest : note), number: Math.max(number, note.number) };
-    }
-  }
-  return { latest, offsets };
-}
-
-function parseNote(metadata: string | null): OwnerNote | undefined {
-  try {
-    const { database, term, number } = JSON.parse(metadata ?? "null");
-    return typeof database === "string" && Number.isSafeInteger(term) && Number.isSafeInteger(number)
-      ? { database, term, number }
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
+const MOVE_MS = 24 * 60 * MINUTE_MS;
+/** How long the partitions of an owner that is about to come back, as from a switch of generations, are kept for it. */
+const RETURN_MS = MINUTE_MS;
+const LOOK_MS = 100;
 
 export type Ownership = ReturnType<typeof createOwnership>;
 
@@ -74,27 +27,38 @@ export type Ownership = ReturnType<typeof createOwnership>;
 export function createOwnership(config: KafkaConfig, succession: Succession, log: Logger) {
   const { groupId, previousGroupId, sessionTimeoutMs } = config;
   let term = 0;
-  let owns: boolean | undefined;
+  let has = false;
+  let told = false;
+  let moved = previousGroupId === undefined;
+  const previous = previousGroupId === undefined ? undefined : createPreviousMembers(config, previousGroupId);
 
-  /** The number that all of this database have to be above, where it is not the one that gave the last ones. */
-  const numberOfOthers = async (admin: Admin, { latest }: GroupNotes): Promise<number | undefined> => {
-    // A note is a second old at most, unless its owner could not reach the group; then it lost it after a session.
-    if (latest) return latest.number + (MINUTE_MS + 2 * sessionTimeoutMs) * MICROSECONDS;
-    if (previousGroupId === undefined) return undefined;
-    const previous = await readGroupNotes(admin, config, previousGroupId);
-    return Math.max(previous.latest?.number ?? 0, wallClock() * MICROSECONDS) + MOVE_MS * MICROSECONDS;
+  /** A note is a second old at most, unless its owner could not reach the group; then it lost it after a session. */
+  const behindNote = (number: number): number => number + (MINUTE_MS + 2 * sessionTimeoutMs) * MICROSECONDS;
+
+  /** The group gives the partitions back to an owner that is only away for a moment. */
+  const awaitReturn = async (isStillGiven: () => boolean): Promise<void> => {
+    const deadline = monotonic() + RETURN_MS;
+    while (isStillGiven() && monotonic() < deadline) await delay(LOOK_MS);
   };
 
   return {
-    owns: (): boolean | undefined => owns,
+    /** True where this database folds, publishes and serves its shard; undefined before the group said so. */
+    owns: (): boolean | undefined => (told ? has && moved : undefined),
     term: (): number => term,
-    /** What is to be kept beside the offsets. */
-    note: (): string =>
+    /** What the members are doing that this one takes over from; undefined where there are none to wait for. */
+    previous: () => (moved ? undefined : previous?.state()),
+    /**
+     * What is to be kept beside the offsets.
+     * @param returns true where this reader stops and begins anew at once
+     */
+    note: (returns = false): string =>
       JSON.stringify({
         database: succession.database,
         term,
         number: succession.lastNumber(),
-      } satisfies OwnerNote),
+        moved,
+        returns,
+      }),
     /** Finds out, before the group is joined, whether this database was the latest owner. */
     async look(admin: Admin): Promise<void> {
       const { latest } = await readGroupNotes(admin, config, groupId);
@@ -102,26 +66,46 @@ export function createOwnership(config: KafkaConfig, succession: Succession, log
     },
     /**
      * The group gave this database the shard's partitions. Where another one had them, the numbers go on above its.
+     * @param isStillGiven false where it took them away again
      * @param noteInGroup leaves this database's note
      */
-    async take(admin: Admin, noteInGroup: () => Promise<void>): Promise<void> {
-      const notes = await readGroupNotes(admin, config, groupId);
-      if (notes.latest?.database !== succession.database) {
-        const number = await numberOfOthers(admin, notes);
-        if (number !== undefined) {
-          log.info({ groupId, above: number }, "taking over: all numbers go on above the earlier owner's");
-          await succession.succeed(number);
-        }
+    async take(admin: Admin, isStillGiven: () => boolean, noteInGroup: () => Promise<void>): Promise<void> {
+      const first = await readGroupNotes(admin, config, groupId);
+      const isOurs = first.latest?.database === succession.database;
+      if (!isOurs && first.latest?.returns) await awaitReturn(isStillGiven);
+      if (!isStillGiven()) return;
+      const { latest } = await readGroupNotes(admin, config, groupId);
+      moved ||= latest?.moved ?? false;
+      if (latest && !isOurs) {
+        log.info({ groupId }, "taking over: all numbers go on above the earlier owner's");
+        await succession.succeed(behindNote(latest.number));
+      } else if (!latest && previousGroupId !== undefined) {
+        const { latest: old } = await readGroupNotes(admin, config, previousGroupId);
+        const now = wallClock() * MICROSECONDS;
+        await succession.succeed(Math.max(old?.number ?? 0, now) + MOVE_MS * MICROSECONDS);
       }
-      term =
-        notes.latest?.database === succession.database ? notes.latest.term : (notes.latest?.term ?? 0) + 1;
+      if (!isStillGiven()) return;
+      term = isOurs ? (latest?.term ?? 1) : (latest?.term ?? 0) + 1;
       await noteInGroup();
-      owns = true;
+      has = true;
+      told = true;
     },
     lose(): void {
-      if (owns) log.warn({ groupId }, "another database owns the shard now; this one waits");
+      if (has) log.warn({ groupId }, "another database owns the shard now; this one waits");
       term = 0;
-      owns = false;
+      has = false;
+      told = true;
+    },
+    /** Looks whether those that this one takes over from have stopped, with all that they folded folded here. */
+    async lookAtPrevious(admin: Admin, positions: readonly Position[]): Promise<void> {
+      if (moved || !has || !previous) return;
+      const { members, behind, number } = await previous.look(admin, positions);
+      if (members > 0 || behind > 0) return;
+      const lowest = succession.lowestNumber();
+      if (number !== undefined && lowest !== undefined && lowest <= number)
+        await succession.succeed(behindNote(number));
+      moved = true;
+      log.info({ previousGroupId }, "the members of the previous group have stopped; this one takes over");
     },
   };
 }
