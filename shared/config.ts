@@ -42,14 +42,15 @@ const Networks = Schema.String.check(
       `TRUSTED_PROXIES must be addresses or networks with commas between, such as 10.0.0.0/8, or ${NETWORKS.join(", ")}`,
   ),
 );
-const ShardUrls = Schema.String.check(
-  Schema.makeFilter(
-    (text: string) =>
-      shardUrlsOf(text).every((urls) => urls.every(isBase)) ||
-      "SHARD_URLS must be the base addresses of the shards' APIs in the order of the shards with commas between, such as " +
-        "http://a:3000,http://b:3000; several of one shard with | between",
-  ),
-);
+const ShardUrls = (name: string) =>
+  Schema.String.check(
+    Schema.makeFilter(
+      (text: string) =>
+        shardUrlsOf(text).every((urls) => urls.every(isBase)) ||
+        `${name} must be base addresses in the order of the shards with commas between, such as ` +
+          "http://a:3000,http://b:3000; several of one shard with | between",
+    ),
+  );
 /** A base address has neither path nor query. */
 function isBase(text: string): boolean {
   const url = URL.parse(text);
@@ -92,7 +93,8 @@ const Environment = Schema.Struct({
   S3_ACCESS_KEY_ID: optional(NonEmpty),
   S3_SECRET_ACCESS_KEY: optional(NonEmpty),
   READY_MAX_LAG_S: optional(Digits("READY_MAX_LAG_S", 1, 31_536_000)),
-  SHARD_URLS: optional(ShardUrls),
+  SHARD_URLS: optional(ShardUrls("SHARD_URLS")),
+  SHARD_OPS_URLS: optional(ShardUrls("SHARD_OPS_URLS")),
   ...kafkaEnvironment,
 });
 
@@ -160,6 +162,8 @@ export interface Config {
   readonly shard: Shard;
   /** The base addresses of each shard's APIs, by the shard's index; empty = there is only this one. */
   readonly shardUrls: readonly (readonly string[])[];
+  /** The base addresses of each shard's projectors, where they tell of themselves; empty = they are not known. */
+  readonly shardOpsUrls: readonly (readonly string[])[];
   /**
    * How many partitions the workspaces' events are spread over by their workspaces; undefined = by their leads, or, with
    * shards, as many as the event topics have.
@@ -234,15 +238,17 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 
 function shardConfig(
   settings: (typeof Environment)["Type"],
-): Pick<Config, "shard" | "shardUrls" | "workspacePartitions"> {
+): Pick<Config, "shard" | "shardUrls" | "shardOpsUrls" | "workspacePartitions"> {
   const shard = shardOf(settings);
-  const shardUrls = settings.SHARD_URLS === undefined ? [] : shardUrlsOf(settings.SHARD_URLS);
-  const workspacePartitions = workspacePartitionsOf(settings);
-  if (shardUrls.length > 0 && shardUrls.length !== shard.count) {
+  const [shardUrls, shardOpsUrls] = (["SHARD_URLS", "SHARD_OPS_URLS"] as const).map((name) => {
+    const urls = shardUrlsOf(settings[name] ?? "");
+    if (settings[name] === undefined) return [];
+    if (urls.length === shard.count) return urls;
     throw new ConfigError(
-      `bad configuration: SHARD_URLS has the addresses of ${shardUrls.length} shards, SHARD says that there are ${shard.count}`,
+      `bad configuration: ${name} has the addresses of ${urls.length} shards, SHARD says that there are ${shard.count}`,
     );
-  }
+  }) as [string[][], string[][]];
+  const workspacePartitions = workspacePartitionsOf(settings);
   if (shard.count > 1 && settings.KAFKA_BROKERS === undefined) {
     throw new ConfigError("bad configuration: shards need Kafka; set KAFKA_BROKERS, or leave SHARD out");
   }
@@ -251,7 +257,7 @@ function shardConfig(
       `bad configuration: WORKSPACE_PARTITIONS must be a multiple of the number of shards, ${shard.count}`,
     );
   }
-  return { shard, shardUrls, workspacePartitions };
+  return { shard, shardUrls, shardOpsUrls, workspacePartitions };
 }
 
 const MIB = 1024 ** 2;
