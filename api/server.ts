@@ -88,7 +88,7 @@ export function createServer(parts: ServerParts): LeadServer {
   };
   server.addHook("preClose", async () => endStreams());
   server.register(docs);
-  healthRoutes(server, views, parts.readiness, known, () => draining);
+  healthRoutes(server, views, readinessOf(parts), known, () => draining);
   metricsRoute(server, metrics, feed, ask);
   server.register(async (guarded) => {
     authenticate(guarded, keys, quotas, connections);
@@ -110,6 +110,13 @@ export function createServer(parts: ServerParts): LeadServer {
       endStreams();
     },
   });
+}
+
+/** Where databases take turns, ready is also: it is this one's turn. */
+function readinessOf({ readiness, shards }: ServerParts): Pick<Readiness, "reason"> {
+  if (!shards) return readiness;
+  const waits = "another database owns this shard, or it is not known yet who does";
+  return { reason: () => readiness.reason() ?? (shards.turn.isOurs() ? undefined : waits) };
 }
 
 const SAY_MS = 10_000;

@@ -20,7 +20,7 @@ export const PARTITIONS = 4;
 export interface Node {
   readonly name: string;
   readonly address: string;
-  /** Why the projector is not ready; undefined where it is. */
+  /** Why the projector, or the API, is not ready; undefined where both are. */
   reason(): Promise<string | undefined>;
   projector: ReturnType<typeof startProgram>;
   api: ReturnType<typeof startProgram>;
@@ -130,8 +130,10 @@ export async function openShardWorld(config: KafkaConfig) {
           const answer = await fetch(`${await node.projector.opsAddress()}/health/ready`).catch(
             () => undefined,
           );
-          if (answer === undefined) return "it does not answer";
-          return answer.ok ? undefined : ((await answer.json()) as { detail: string }).detail;
+          return (
+            (await reasonIn(answer)) ??
+            reasonIn(await fetch(`${node.address}/health/ready`).catch(() => undefined))
+          );
         },
         startProjector() {
           node.projector = startProjector();
@@ -155,6 +157,11 @@ export async function openShardWorld(config: KafkaConfig) {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function reasonIn(answer: Response | undefined): Promise<string | undefined> {
+  if (answer === undefined) return "it does not answer";
+  return answer.ok ? undefined : ((await answer.json()) as { detail: string }).detail;
 }
 
 /** Waits until a node is ready. */
