@@ -20,7 +20,7 @@ try {
   const tracing = traceEndpoint === undefined ? passingOn : exportTraces(traceEndpoint, logNames(config));
   try {
     const ownership = await becomeOwner(config.databaseDir, stopping.signal, () => {
-      monitor.state("this projector is a standby: another one owns the folder");
+      monitor.is("standby", "this projector is a standby: another one owns the folder");
       log.info({ databaseDir: config.databaseDir }, "standby: another projector owns the folder");
     });
     try {

@@ -152,9 +152,9 @@ export function registerStateMetrics(
     registers,
     collect() {
       const states = { active: 0, failing: 0, disabled: 0 };
-      for (const { endpoint } of monitor.webhooks()) {
-        if (endpoint.disabledReason !== null) states.disabled++;
-        else if (endpoint.failingSince !== null) states.failing++;
+      for (const { disabledReason, failingSince } of monitor.endpoints()) {
+        if (disabledReason !== null) states.disabled++;
+        else if (failingSince !== null) states.failing++;
         else states.active++;
       }
       for (const [state, count] of Object.entries(states)) this.set({ state }, count);

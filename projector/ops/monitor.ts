@@ -7,6 +7,7 @@ import type { TopicLimit } from "../publish/topic-limits.ts";
 import { VIEWS_RELAY } from "../publish/view-topic.ts";
 import { waitingFor } from "../publish/webhooks/deliver.ts";
 import { type Endpoint, type Endpoints, relayOf } from "../publish/webhooks/endpoints.ts";
+import { isAtHome } from "../publish/webhooks/home.ts";
 import type { Batch, Source } from "../source/source.ts";
 import type { Store } from "../store/store.ts";
 import { createLag, type PartitionLag } from "./lag.ts";
@@ -32,6 +33,8 @@ export interface Sample {
 /** How much of something waits to be handed on. */
 export interface Outbox {
   readonly relay: "kafka" | "dead_letter_topic" | "webhook";
+  /** The name under which it sets aside; null where each endpoint has one of its own. */
+  readonly name: string | null;
   /** Behind the cursor. */
   readonly waiting: number;
   /** Passed by while others went on, and tried again by itself. */
@@ -41,8 +44,20 @@ export interface Outbox {
 }
 
 /** How an endpoint of webhooks is doing. */
-export interface WebhookStatus extends Omit<Outbox, "relay"> {
+export interface WebhookStatus extends Omit<Outbox, "relay" | "name"> {
   readonly endpoint: Endpoint;
+}
+
+/** What a projector is to its folder. */
+export type Role = "starting" | "standby" | "owner";
+
+/** What became of the events of a type since this projector began. */
+export interface EventCount {
+  readonly type: string;
+  readonly folded: number;
+  readonly repeated: number;
+  readonly dropped: number;
+  readonly dead_letter: number;
 }
 
 export type Monitor = ReturnType<typeof createMonitor>;
@@ -71,6 +86,8 @@ export function createMonitor(
   let trouble: string | undefined;
   let caughtUp = false;
   let state = "the projector starts";
+  let role: Role = "starting";
+  const events = new Map<string, EventCount>();
   let folded = 0;
   let foldedBefore = 0;
   let sampledAt = performance.now();
@@ -99,16 +116,25 @@ export function createMonitor(
     batch: (batch: Batch): void => lag.folded(batch),
     committed(committed: Committed): void {
       folded += committed.records;
+      for (const { type, outcome, events: number } of committed.outcomes) {
+        const known = events.get(type) ?? { type, folded: 0, repeated: 0, dropped: 0, dead_letter: 0 };
+        events.set(type, { ...known, [outcome]: known[outcome] + number });
+      }
       onCommit(committed);
     },
     /** Told why the database can't be used; undefined where it can. */
     trouble(reason: string | undefined): void {
       trouble = reason;
     },
-    /** What the projector is at while no generation is worked on. */
-    state(now: string): void {
-      state = now;
+    /** What the projector is to its folder, and why it works on no generation while it does not. */
+    is(now: Role, why: string): void {
+      role = now;
+      state = why;
     },
+    role: (): Role => role,
+    /** Events since this projector began, by type. */
+    events: (): readonly EventCount[] =>
+      [...events.values()].sort((a, b) => (a.type < b.type ? -1 : a.type > b.type ? 1 : 0)),
     /** Why the views are not kept up to date; undefined where they are (rule: ready tells the truth). */
     reason(): string | undefined {
       if (!subject) return state;
@@ -133,24 +159,40 @@ export function createMonitor(
     /** The version of the rules that the views were made by, where it is not this program's. */
     otherRules: (): string | undefined => subject && otherFoldRules(subject.store),
     deadLetters: (): number => subject?.store.deadLetters.count() ?? 0,
-    /** Each endpoint of webhooks; none where they can't be read. */
-    webhooks(): WebhookStatus[] {
-      if (!subject) return [];
+    /** The endpoints of webhooks; none where they can't be read. */
+    endpoints: (): readonly Endpoint[] => (subject ? readable(subject.endpoints) : []),
+    /** Some endpoints and how they are doing, from behind one on; from the first one on where there is none of that id. */
+    webhooksAfter(after: string | undefined, most: number): { endpoints: WebhookStatus[]; total: number } {
+      if (!subject) return { endpoints: [], total: 0 };
       const { store, endpoints } = subject;
+      const all = readable(endpoints);
+      const begin = all.findIndex(({ id }) => id === after) + 1;
       const counts = new Map(store.setAsides.counts().map((one) => [one.relay, one]));
-      return readable(endpoints).map((endpoint) => {
+      const statuses = all.slice(begin, begin + most).map((endpoint) => {
         const { waiting = 0, held = 0 } = counts.get(relayOf(endpoint)) ?? {};
         return { endpoint, waiting: waitingFor(store, endpoint), setAside: waiting, held };
       });
+      return { endpoints: statuses, total: all.length };
+    },
+    /** True where this folder is a copy, or was restored, and sends no webhooks until it is told to. */
+    webhooksPaused(): boolean {
+      try {
+        return subject !== undefined && !isAtHome(databaseDir, subject.endpoints);
+      } catch {
+        return false;
+      }
     },
     outboxes(): Outbox[] {
       if (!subject) return [];
       const { store, endpoints } = subject;
       const counts = store.setAsides.counts();
-      const outbox = (relay: Outbox["relay"], waiting: number, isIts: (name: string) => boolean): Outbox => {
-        const its = counts.filter((one) => isIts(one.relay));
+      const outbox = (relay: Outbox["relay"], waiting: number, name: string | null): Outbox => {
+        const its = counts.filter((one) =>
+          name === null ? one.relay.startsWith("webhook:") : one.relay === name,
+        );
         return {
           relay,
+          name,
           waiting,
           setAside: its.reduce((sum, one) => sum + one.waiting, 0),
           held: its.reduce((sum, one) => sum + one.held, 0),
@@ -159,13 +201,10 @@ export function createMonitor(
       const webhooks = readable(endpoints).reduce((sum, endpoint) => sum + waitingFor(store, endpoint), 0);
       const views = store.views.waiting(store.relays.position(VIEWS_RELAY));
       const topics = [
-        outbox("kafka", views, (name) => name === VIEWS_RELAY),
-        outbox("dead_letter_topic", store.deadLetters.waiting(), (name) => name === DEAD_LETTERS_RELAY),
+        outbox("kafka", views, VIEWS_RELAY),
+        outbox("dead_letter_topic", store.deadLetters.waiting(), DEAD_LETTERS_RELAY),
       ];
-      return [
-        ...(publishes ? topics : []),
-        outbox("webhook", webhooks, (name) => name.startsWith("webhook:")),
-      ];
+      return [...(publishes ? topics : []), outbox("webhook", webhooks, null)];
     },
     /** Told what the topics that are published to take. */
     limits(found: readonly TopicLimit[]): void {

@@ -12,6 +12,7 @@ import { openEndpoints, webhooksFile } from "../publish/webhooks/endpoints.ts";
 import { removeLeftovers } from "../rebuild/generations.ts";
 import type { Tracing } from "../trace/tracing.ts";
 import { carryOut } from "./carry-out.ts";
+import { QUICK } from "./handlers.ts";
 import { CONTROL_WAIT_MS, createOwner, type Fold, type Owner } from "./owner.ts";
 import type { Request } from "./requests.ts";
 import { type Serving, startServing } from "./serving.ts";
@@ -40,6 +41,7 @@ export async function runOwner(
   signal: AbortSignal,
 ): Promise<void> {
   const { databaseDir } = config;
+  monitor.is("owner", "the generation that serves is being opened");
   removeLeftovers(databaseDir);
   const decode = createDecoder(config);
   const endpoints = openEndpoints(webhooksFile(databaseDir));
@@ -80,7 +82,12 @@ export async function runOwner(
   try {
     start();
     if (config.kafka) void checkLimits(config.kafka, monitor, log);
-    const working = [carryOutRequests(owner, untilEnd), eraseFromKept(owner, () => serving, untilEnd)];
+    const working = [
+      carryOutRequests(owner, () => owner.requests.next(QUICK, false), untilEnd),
+      // Between two generations there is nothing that it could be done to.
+      carryOutRequests(owner, () => (serving ? owner.requests.next(QUICK, true) : undefined), untilEnd),
+      eraseFromKept(owner, () => serving, untilEnd),
+    ];
     const stopped = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener("abort", () => resolve(), { once: true });
@@ -109,18 +116,23 @@ async function checkLimits(kafka: KafkaConfig, monitor: Monitor, log: Logger): P
   }
 }
 
-async function carryOutRequests(owner: Owner, signal: AbortSignal): Promise<void> {
+/** Carries out one request after another. */
+async function carryOutRequests(
+  owner: Owner,
+  next: () => Request | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
-    const request = nextRequest(owner);
+    const request = orNone(next);
     if (request) await carryOut(request, owner, signal);
     else await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);
   }
 }
 
 /** Undefined where there is none, or the control database can't be read just now. */
-function nextRequest({ requests }: Owner): Request | undefined {
+function orNone(next: () => Request | undefined): Request | undefined {
   try {
-    return requests.next();
+    return next();
   } catch (error) {
     if (!isPassing(error)) throw error;
     return undefined;

@@ -119,6 +119,8 @@ export function startServing(
     async stop() {
       stopping.abort();
       await ended.catch(() => undefined);
+      // What began between two commits has ended then.
+      await gate.during(() => undefined);
     },
     async close() {
       monitor.observe(undefined);

@@ -51,6 +51,7 @@ export function createSetAsides(db: Connection) {
   const held = db.prepare<[string, string, number], SetAside>(
     `SELECT ${COLUMNS} FROM set_aside WHERE relay = ? AND name > ? AND next_try_at IS NULL ORDER BY name LIMIT ?`,
   );
+  const count = db.prepare<[string], number>("SELECT count(*) FROM set_aside WHERE relay = ?").pluck();
   const counts = db.prepare<[], { relay: string; waiting: number; held: number }>(
     `SELECT relay, count(next_try_at) AS waiting, count(*) - count(next_try_at) AS held FROM set_aside GROUP BY relay`,
   );
@@ -79,6 +80,8 @@ export function createSetAsides(db: Connection) {
     list: (relay: string, after: string, most: number): SetAside[] => list.all(relay, after, most),
     /** The same of those that only a command tries again. */
     held: (relay: string, after: string, most: number): SetAside[] => held.all(relay, after, most),
+    /** How many of a relay there are. */
+    count: (relay: string): number => count.get(relay) as number,
     /** How many of each relay wait to be tried again, and how many only a command does. */
     counts: (): { readonly relay: string; readonly waiting: number; readonly held: number }[] => counts.all(),
     /** Has one tried again at once. @returns false where there is none */
