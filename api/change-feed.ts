@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { setTimeout as delay, setImmediate } from "node:timers/promises";
+import { after, delay, every, monotonic, nextTurn, type Timer } from "../shared/clock.ts";
 import type { ChangeHead, ChangeRow } from "../shared/view/change.ts";
 import { changedSections } from "../shared/view/change.ts";
 import { caughtUpFrame, changeFrame, endedFrame, keepAliveFrame, readyFrame, resetFrame } from "./frames.ts";
@@ -93,7 +93,7 @@ export function createChangeFeed(views: Views, limits: Partial<FeedLimits> = {})
   const leads = new Map<string, Place>();
   /** Those whose last write still waits, at least in part. */
   const undrained = new Set<Subscriber>();
-  const timers: NodeJS.Timeout[] = [];
+  const timers: Timer[] = [];
   let closed = false;
 
   const placesOf = ({ leadId }: Subscription) => (leadId === undefined ? workspaces : leads);
@@ -131,7 +131,7 @@ export function createChangeFeed(views: Views, limits: Partial<FeedLimits> = {})
   const end = (subscriber: Subscriber, reason: string): void => {
     gone(subscriber);
     subscriber.response.end(endedFrame(reason));
-    setTimeout(() => subscriber.response.destroy(), 1_000).unref();
+    after(1_000, () => subscriber.response.destroy()).unref();
   };
 
   /** Writes a change to a live subscriber; one for whom something still waits reads by itself from now on. */
@@ -148,11 +148,11 @@ export function createChangeFeed(views: Views, limits: Partial<FeedLimits> = {})
   /** Waits until nothing waits for the subscriber and there is room. @returns false where it is gone */
   const canTake = async (subscriber: Subscriber): Promise<boolean> => {
     const { response } = subscriber;
-    for (const deadline = performance.now() + stallMs; subscriber.state !== "gone"; ) {
+    for (const deadline = monotonic() + stallMs; subscriber.state !== "gone"; ) {
       const full = undrained.has(subscriber);
       if (!full && (undrained.size === 0 || waitingBytes() < mostWaitingBytes)) return true;
       // One that waits for room has done nothing wrong.
-      if (full && performance.now() > deadline) {
+      if (full && monotonic() > deadline) {
         end(subscriber, "the reader took nothing for too long; resume with Last-Event-ID");
         return false;
       }
@@ -177,7 +177,7 @@ export function createChangeFeed(views: Views, limits: Partial<FeedLimits> = {})
       }
       if (done) return;
       // Others are answered between two pages.
-      await setImmediate();
+      await nextTurn();
     }
   };
 
@@ -309,14 +309,10 @@ export function createChangeFeed(views: Views, limits: Partial<FeedLimits> = {})
   };
 
   const startTimers = (): void => {
-    timers.push(
-      setInterval(poll, POLL_MS),
-      setInterval(askAll, ASK_MS),
-      setInterval(keepAlive, KEEP_ALIVE_MS),
-    );
+    timers.push(every(POLL_MS, poll), every(ASK_MS, askAll), every(KEEP_ALIVE_MS, keepAlive));
   };
   const stopTimers = (): void => {
-    for (const timer of timers.splice(0)) clearInterval(timer);
+    for (const timer of timers.splice(0)) timer.stop();
   };
 
   return {
@@ -375,12 +371,12 @@ function concerns(
 const drained = (response: ServerResponse, mostMs: number): Promise<void> =>
   new Promise((resolve) => {
     const done = () => {
-      clearTimeout(timer);
+      timer.stop();
       response.off("drain", done);
       response.off("close", done);
       resolve();
     };
-    const timer = setTimeout(done, mostMs);
+    const timer = after(mostMs, done);
     response.once("drain", done);
     response.once("close", done);
   });

@@ -1,3 +1,4 @@
+import { atNextTurn, type Timer } from "../shared/clock.ts";
 import type { Connection } from "../shared/sqlite.ts";
 
 /** Tells one commit of a database from the next, by a number of SQLite's. */
@@ -12,7 +13,7 @@ export interface Commits {
 export function watchCommits(db: Connection): Commits {
   const select = db.prepare<[], number>("PRAGMA data_version").pluck();
   let last = -1;
-  let turn: NodeJS.Immediate | undefined;
+  let turn: Timer | undefined;
   const end = () => {
     turn = undefined;
   };
@@ -20,17 +21,17 @@ export function watchCommits(db: Connection): Commits {
     ofTurn() {
       if (turn === undefined) {
         last = select.get() as number;
-        turn = setImmediate(end);
+        turn = atNextTurn(end);
       }
       return last;
     },
     ofNow() {
       // Asked from a timer, this is before the requests of the turn came in: they ask again.
-      clearImmediate(turn);
+      turn?.stop();
       turn = undefined;
       last = select.get() as number;
       return last;
     },
-    close: () => clearImmediate(turn),
+    close: () => turn?.stop(),
   };
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
+import { monotonic } from "../shared/clock.ts";
 import type { Logger } from "../shared/log.ts";
 
 /** Files that a process needs beside its connections: databases, the log, the event loop's own. */
@@ -74,8 +75,8 @@ function sayRefusals(server: Server, log: Logger, most: number): void {
   let saidAt = Number.NEGATIVE_INFINITY;
   server.on("drop", () => {
     refused++;
-    if (performance.now() - saidAt < SAY_MS) return;
-    saidAt = performance.now();
+    if (monotonic() - saidAt < SAY_MS) return;
+    saidAt = monotonic();
     log.error({ refused, most }, "connections refused: allow more open files (ulimit -n)");
   });
 }

@@ -2,6 +2,7 @@
 //   | rotate --hash PREFIX [--grace D] [--expires D]`
 import { mkdirSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { wallClock } from "../shared/clock.ts";
 import { keysFile, readConfig } from "../shared/config.ts";
 import { createKey, listKeys, openKeys, revokeKey, rotateKey, type StoredKey } from "../shared/keys.ts";
 import type { Connection } from "../shared/sqlite.ts";
@@ -68,7 +69,7 @@ function run(
   { workspace, name = "unnamed", hash, expires, grace = "1d" }: KeysOptions,
 ): number {
   const newExpiresAt = expires === undefined ? null : timeOf(expires);
-  if (newExpiresAt !== null && newExpiresAt <= Date.now())
+  if (newExpiresAt !== null && newExpiresAt <= wallClock())
     throw new UsageError(`a key that expires at ${expires} would be refused from the start`);
   if (command === "create" && workspace) {
     tell(createKey(db, workspace, name, newExpiresAt));
@@ -108,13 +109,13 @@ function tell(key: string): void {
 
 function expiry(expiresAt: number | null): string {
   if (expiresAt === null) return "never expires";
-  return `${expiresAt > Date.now() ? "expires" : "expired"} ${new Date(expiresAt).toISOString()}`;
+  return `${expiresAt > wallClock() ? "expires" : "expired"} ${new Date(expiresAt).toISOString()}`;
 }
 
 /** Milliseconds since 1970 of a time from now, or of a date. @throws Error for what is neither */
 function timeOf(text: string): number {
   const span = /^(\d{1,6})([dhm])$/.exec(text);
-  if (span) return Date.now() + Number(span[1]) * (UNITS[span[2] as string] as number);
+  if (span) return wallClock() + Number(span[1]) * (UNITS[span[2] as string] as number);
   const date = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(date))
     throw new UsageError(`"${text}" is neither a time from now, such as 90d, nor a date`);

@@ -1,3 +1,4 @@
+import { every, wallClock } from "../shared/clock.ts";
 import { hashKey, listKeys } from "../shared/keys.ts";
 import { openReader } from "../shared/sqlite.ts";
 
@@ -44,13 +45,13 @@ export function openKeysReader(file: string): Keys {
     seen = version;
   };
   reload();
-  const timer = setInterval(() => {
+  const timer = every(RELOAD_MS, () => {
     try {
       reload();
     } catch {
       // A store that is locked now is looked at again; what is known stays good meanwhile.
     }
-  }, RELOAD_MS).unref();
+  }).unref();
   const findHashed = (key: string): KnownKey | undefined => {
     const hash = hashKey(key).toString("base64");
     // A key that was made just now is good at once.
@@ -61,14 +62,14 @@ export function openKeysReader(file: string): Keys {
   };
   const find = (key: string): KnownKey | undefined => {
     const found = known.get(key) ?? findHashed(key);
-    if (found === undefined || (found.expiresAt !== null && found.expiresAt <= Date.now())) return undefined;
+    if (found === undefined || (found.expiresAt !== null && found.expiresAt <= wallClock())) return undefined;
     return found;
   };
   return {
     find,
     workspaceOf: (key) => find(key)?.workspaceId,
     close() {
-      clearInterval(timer);
+      timer.stop();
       db.close();
     },
   };

@@ -1,3 +1,4 @@
+import { every, monotonic, type Timer } from "../shared/clock.ts";
 import { ProblemError } from "../shared/http/problem.ts";
 import type { FoldedPosition, Views } from "./views.ts";
 
@@ -38,7 +39,7 @@ export function createPositionWaits(views: Views, topics: ReadonlyMap<string, st
   const catalogueNames = new Map([...topics].map(([name, producers]) => [producers, name]));
   const waits = new Set<Wait>();
   const ofKey = new Map<string, number>();
-  let timer: NodeJS.Timeout | undefined;
+  let timer: Timer | undefined;
 
   const end = (wait: Wait) => {
     if (!waits.delete(wait)) return;
@@ -46,12 +47,12 @@ export function createPositionWaits(views: Views, topics: ReadonlyMap<string, st
     if (left === 0) ofKey.delete(wait.keyId);
     else ofKey.set(wait.keyId, left);
     if (waits.size > 0) return;
-    clearInterval(timer);
+    timer?.stop();
     timer = undefined;
   };
 
   const look = () => {
-    const now = performance.now();
+    const now = monotonic();
     const positions = attempt(() => views.positions());
     for (const wait of [...waits]) {
       if (positions instanceof Error) finish(wait, positions);
@@ -82,7 +83,7 @@ export function createPositionWaits(views: Views, topics: ReadonlyMap<string, st
         done(position);
         return () => undefined;
       }
-      const deadline = performance.now() + LONGEST_WAIT_MS;
+      const deadline = monotonic() + LONGEST_WAIT_MS;
       const wait: Wait = { ...position, given, keyId, deadline, done };
       const positions = attempt(() => views.positions());
       if (positions instanceof Error || isFolded(wait, positions)) {
@@ -96,7 +97,7 @@ export function createPositionWaits(views: Views, topics: ReadonlyMap<string, st
       }
       waits.add(wait);
       ofKey.set(keyId, (ofKey.get(keyId) ?? 0) + 1);
-      timer ??= setInterval(look, LOOK_MS);
+      timer ??= every(LOOK_MS, look);
       return () => end(wait);
     },
   };

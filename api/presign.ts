@@ -1,4 +1,5 @@
-import { createHmac, createSecretKey, hash, randomBytes } from "node:crypto";
+import { createHmac, createSecretKey, hash } from "node:crypto";
+import { wallClock } from "../shared/clock.ts";
 import type { S3Config } from "../shared/config.ts";
 
 /** Seconds. Within one bucket a document keeps its URL, so that caches work. */
@@ -17,7 +18,7 @@ export interface Presigner {
 export type Clock = () => number;
 
 /** Signs for the configured S3 endpoint, or, without one, with URLs that only say that they are a demo's. */
-export function createPresigner(s3: S3Config | undefined, now: Clock = Date.now): Presigner {
+export function createPresigner(s3: S3Config | undefined, now: Clock = wallClock): Presigner {
   const signerOf = s3 ? s3Signer(s3) : demoSigner();
   let current = -1;
   let sign: Sign;
@@ -77,9 +78,12 @@ function s3Signer({
 
 const hmac = (key: Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest();
 
-/** For the demo, where no store is configured: the URL leads nowhere and its host says so. */
+/**
+ * For the demo, where no store is configured: the URL leads nowhere and its host says so, so that its key needs to be no
+ * secret, and every process and node gives the same bytes.
+ */
 function demoSigner(): (from: Date) => Sign {
-  const secret = createSecretKey(randomBytes(32));
+  const secret = createSecretKey(Buffer.from("lead-view demo"));
   return (from) => {
     const expires = Math.floor(from.getTime() / 1_000) + EXPIRES_S;
     return (storageKey) => {

@@ -1,4 +1,5 @@
 import cluster, { type Worker } from "node:cluster";
+import { after } from "../shared/clock.ts";
 
 // What the workers can't know by themselves, they ask the primary.
 
@@ -46,12 +47,12 @@ export function createAsker(): (<T>(question: Question) => Promise<T>) | undefin
     const id = ++asked;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     waiting.set(id, resolve);
-    const timer = setTimeout(reject, LONGEST_MS, new Error("the primary process did not answer in time"));
+    const timer = after(LONGEST_MS, () => reject(new Error("the primary process did not answer in time")));
     try {
       worker.send({ type: "lead-view", id, question } satisfies Message);
       return (await promise) as T;
     } finally {
-      clearTimeout(timer);
+      timer.stop();
       waiting.delete(id);
     }
   };

@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { wallClock } from "../shared/clock.ts";
 import {
   createQuota,
   type Grant,
@@ -77,11 +78,11 @@ export function useLeased(ask: (name: string, wanted: number) => Promise<Grant>)
   const leases = new LRUCache<string, Lease>({ max: MOST_NAMES });
 
   const renew = async (name: string, lease: Lease): Promise<void> => {
-    lease.size = Date.now() - lease.askedAt < BUSY_MS ? Math.min(2 * lease.size, MOST_AT_ONCE) : 1;
+    lease.size = wallClock() - lease.askedAt < BUSY_MS ? Math.min(2 * lease.size, MOST_AT_ONCE) : 1;
     const { granted, left, endsAt } = await ask(name, Math.max(lease.size, lease.waiting));
     // What is still in hand of an older minute is void.
     lease.inHand = granted + (lease.endsAt === endsAt ? lease.inHand : 0);
-    Object.assign(lease, { beyond: left, endsAt, askedAt: Date.now() });
+    Object.assign(lease, { beyond: left, endsAt, askedAt: wallClock() });
   };
 
   const useAfterAsking = async (name: string, lease: Lease): Promise<Use> => {
@@ -113,7 +114,7 @@ export function useLeased(ask: (name: string, wanted: number) => Promise<Grant>)
 /** @returns undefined where the primary has to be asked */
 function useInHand(lease: Lease): Use | undefined {
   const { endsAt } = lease;
-  if (endsAt <= Date.now()) return undefined;
+  if (endsAt <= wallClock()) return undefined;
   if (lease.inHand > 0) {
     lease.inHand--;
     return { allowed: true, left: lease.inHand + lease.beyond, endsAt };

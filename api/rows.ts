@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { every } from "../shared/clock.ts";
 import type { Connection } from "../shared/sqlite.ts";
 import { SELECT_LAST_NUMBER } from "../shared/view/change.ts";
 import { type LeadViewRow, SELECT_LEAD_VIEW } from "../shared/view/row.ts";
@@ -120,6 +121,6 @@ function forgetChanged(db: Connection, cache: LRUCache<string, HeldRow>): () => 
       // A database that can't be read now is looked at again; reads say what is wrong with it.
     }
   };
-  const timer = setInterval(look, FORGET_MS).unref();
-  return () => clearInterval(timer);
+  const timer = every(FORGET_MS, look).unref();
+  return () => timer.stop();
 }

@@ -1,6 +1,6 @@
 import type { Server } from "node:http";
-import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import { delay, monotonic } from "../shared/clock.ts";
 import { type Config, keysFile } from "../shared/config.ts";
 import { createReadiness } from "../shared/control.ts";
 import type { Logger } from "../shared/log.ts";
@@ -64,7 +64,7 @@ const LOOK_MS = 20;
 /** Waits until no client is connected, but no longer than so many milliseconds. */
 async function untilLeft(server: Server, mostMs: number): Promise<void> {
   const connections = promisify(server.getConnections.bind(server));
-  for (const deadline = performance.now() + mostMs; performance.now() < deadline; await delay(LOOK_MS)) {
+  for (const deadline = monotonic() + mostMs; monotonic() < deadline; await delay(LOOK_MS)) {
     if ((await connections()) === 0) return;
   }
 }

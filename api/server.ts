@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import { monotonic } from "../shared/clock.ts";
 import type { Readiness } from "../shared/control.ts";
 import { ProblemError } from "../shared/http/problem.ts";
 import { createHttpServer, type HttpTimeouts } from "../shared/http/server.ts";
@@ -110,8 +111,8 @@ function unavailable(log: Logger): (error: Error) => ProblemError | undefined {
     const ofDatabase = String((error as { readonly code?: unknown }).code).startsWith("SQLITE_");
     if (!(error instanceof ViewsUnavailable || ofDatabase)) return undefined;
     const reason = error.message;
-    if (reason !== said.reason || performance.now() - said.at > SAY_MS) {
-      said = { reason, at: performance.now() };
+    if (reason !== said.reason || monotonic() - said.at > SAY_MS) {
+      said = { reason, at: monotonic() };
       log.error({ reason }, "views can't be read: requests are answered 503");
     }
     return new ProblemError(503, "The lead views can't be read right now. Try again shortly.", {

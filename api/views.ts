@@ -1,3 +1,4 @@
+import { every } from "../shared/clock.ts";
 import { createServingPointer, viewFile } from "../shared/generation.ts";
 import { type Connection, openReader } from "../shared/sqlite.ts";
 import {
@@ -70,7 +71,7 @@ export function openViews(databaseDir: string, cacheBytes: number): Views {
     open ??= openServing(databaseDir, cacheBytes);
     return open;
   };
-  const following = setInterval(follow, FOLLOW_MS).unref();
+  const following = every(FOLLOW_MS, follow).unref();
   return {
     read: (leadId) => opened().read(leadId),
     // A row of a database that was left is in no memory any more.
@@ -86,7 +87,7 @@ export function openViews(databaseDir: string, cacheBytes: number): Views {
     change: (leadId) => opened().change.get(leadId),
     positions: () => opened().positions(),
     close() {
-      clearInterval(following);
+      following.stop();
       open?.close();
     },
   };

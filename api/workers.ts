@@ -1,4 +1,5 @@
 import cluster, { type Worker } from "node:cluster";
+import { after, monotonic } from "../shared/clock.ts";
 import type { Logger } from "../shared/log.ts";
 
 /** The exit code of a process that can't listen: starting it again would not help. */
@@ -24,7 +25,7 @@ export function startWorkers(workers: number, log: Logger): void {
 
   const start = () => {
     if (ending) return;
-    startedAt.set(cluster.fork().id, performance.now());
+    startedAt.set(cluster.fork().id, monotonic());
   };
   const end = (signal: NodeJS.Signals) => {
     ending = true;
@@ -39,7 +40,7 @@ export function startWorkers(workers: number, log: Logger): void {
   });
 
   cluster.on("exit", ({ id, process: { pid } }: Worker, code: number | null, signal: string | null) => {
-    const livedMs = performance.now() - (startedAt.get(id) as number);
+    const livedMs = monotonic() - (startedAt.get(id) as number);
     const hasServed = served.delete(id);
     startedAt.delete(id);
     if (ending) return;
@@ -54,7 +55,7 @@ export function startWorkers(workers: number, log: Logger): void {
     }
     const pauseMs = shortLives === 0 ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (shortLives - 1), LONGEST_PAUSE_MS);
     log.error({ pid, code, signal, pauseMs }, "an api worker died; starting another one");
-    setTimeout(start, pauseMs);
+    after(pauseMs, start);
   });
 
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => end("SIGTERM"));

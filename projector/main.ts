@@ -5,6 +5,7 @@ import { startOps } from "./ops/start-ops.ts";
 import { becomeOwner } from "./owner/lock.ts";
 import { runOwner } from "./owner/run-owner.ts";
 import { remedyOf } from "./projection/trouble.ts";
+import { runReplica } from "./replica/run-replica.ts";
 import { logNames } from "./source/log-names.ts";
 import { exportTraces, passingOn } from "./trace/tracing.ts";
 
@@ -24,7 +25,8 @@ try {
       log.info({ databaseDir: config.databaseDir }, "standby: another projector owns the folder");
     });
     try {
-      if (ownership) await runOwner({ config, log, monitor, tracing }, stopping.signal);
+      if (ownership && config.role === "replica") await runReplica({ config, log, monitor }, stopping.signal);
+      else if (ownership) await runOwner({ config, log, monitor, tracing }, stopping.signal);
     } finally {
       ownership?.release();
     }

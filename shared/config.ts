@@ -39,6 +39,7 @@ const optional = Schema.optionalKey;
 
 /** Every environment variable the system reads; the README lists the same. */
 const Environment = Schema.Struct({
+  ROLE: optional(Schema.Literals(["projector", "replica"])),
   EVENT_LOG_DIR: optional(NonEmpty),
   DATABASE_DIR: optional(NonEmpty),
   HOST: optional(NonEmpty),
@@ -95,6 +96,8 @@ export interface OpsConfig {
 export const DEFAULT_OPS_PORT = 3_001;
 
 export interface Config {
+  /** A projector folds the event log; a replica follows the topic of views and folds nothing. */
+  readonly role: "projector" | "replica";
   readonly eventLogDir: string;
   /** Holds the generations of the views, and the keys. */
   readonly databaseDir: string;
@@ -156,9 +159,13 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   } catch (cause) {
     throw new ConfigError(`bad configuration: ${(cause as Error).message}`);
   }
+  const role = settings.ROLE ?? "projector";
+  if (role === "replica" && kafka === undefined)
+    throw new ConfigError("bad configuration: ROLE=replica follows a topic of Kafka: set KAFKA_BROKERS");
   const apiWorkers = Number(settings.API_WORKERS ?? availableParallelism());
   const eventLogDir = settings.EVENT_LOG_DIR ?? "data";
   return {
+    role,
     eventLogDir,
     databaseDir: settings.DATABASE_DIR ?? eventLogDir,
     host: settings.HOST ?? "127.0.0.1",

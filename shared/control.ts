@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { wallClock } from "./clock.ts";
 import { type Connection, openReader, openWriter } from "./sqlite.ts";
 
 /** What is asked of the owner of a folder, and what the owner says of itself. */
@@ -61,7 +62,7 @@ export interface Readiness {
 const NO_OWNER = "no projector is at work in this DATABASE_DIR; start one";
 
 /** Follows what the owner of a folder says of itself. */
-export function createReadiness(databaseDir: string, now: () => number = Date.now): Readiness {
+export function createReadiness(databaseDir: string, now: () => number = wallClock): Readiness {
   let open: { readonly db: Connection; status(): OwnerStatus | undefined } | undefined;
   const close = () => {
     open?.db.close();

@@ -1,4 +1,5 @@
-import { hash, randomBytes } from "node:crypto";
+import { hash } from "node:crypto";
+import { secretBytes } from "./clock.ts";
 import { type Connection, openWriter } from "./sqlite.ts";
 
 /** A stored API key: never the key itself, only its SHA-256 (rule: a key learns nothing of others). */
@@ -35,7 +36,7 @@ export function createKey(
   name: string,
   expiresAt: number | null = null,
 ): string {
-  const key = `lv_${randomBytes(24).toString("base64url")}`;
+  const key = `lv_${secretBytes(24).toString("base64url")}`;
   db.prepare("INSERT INTO api_key (hash, workspace_id, name, expires_at) VALUES (?, ?, ?, ?)").run(
     hashKey(key),
     workspaceId,

@@ -1,7 +1,7 @@
-import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { BlockList, isIPv6 } from "node:net";
 import { join } from "node:path";
+import { secretBytes } from "./clock.ts";
 import type { Config } from "./config.ts";
 
 const LOOPBACK = new BlockList();
@@ -26,7 +26,7 @@ export function opsKey({
   const file = join(databaseDir, "ops-key");
   const known = existsSync(file) ? readFileSync(file, "utf8").trim() : "";
   if (known !== "") return known;
-  const made = randomBytes(18).toString("base64url");
+  const made = secretBytes(18).toString("base64url");
   writeFileSync(file, `${made}\n`, { mode: 0o600 });
   return made;
 }

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { delay, wallClock } from "./clock.ts";
 import { type Config, ConfigError, DEFAULT_OPS_PORT, keysFile, readConfig } from "./config.ts";
 import { TOPICS } from "./events/catalogue.ts";
 import { createKey, hashKey, listKeys, openKeys } from "./keys.ts";
@@ -131,7 +131,7 @@ function startChild(
 }
 
 async function untilReady(address: string): Promise<void> {
-  for (const deadline = Date.now() + START_DEADLINE_MS; Date.now() < deadline; await delay(50)) {
+  for (const deadline = wallClock() + START_DEADLINE_MS; wallClock() < deadline; await delay(50)) {
     const answer = await fetch(`${address}/health/ready`).catch(() => undefined);
     if (answer?.ok) return;
   }

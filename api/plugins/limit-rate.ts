@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
+import { wallClock } from "../../shared/clock.ts";
 import { ProblemError } from "../../shared/http/problem.ts";
 import type { Use, UseQuota } from "../../shared/http/quota.ts";
 
@@ -9,7 +10,7 @@ import type { Use, UseQuota } from "../../shared/http/quota.ts";
 export function limitRate(server: FastifyInstance, perMinute: number, use: UseQuota): void {
   const limit = String(perMinute);
   const tell = (reply: FastifyReply, { allowed, left, endsAt }: Use): ProblemError | undefined => {
-    const seconds = String(Math.max(0, Math.ceil((endsAt - Date.now()) / 1_000)));
+    const seconds = String(Math.max(0, Math.ceil((endsAt - wallClock()) / 1_000)));
     reply.header("ratelimit-limit", limit);
     reply.header("ratelimit-remaining", String(left));
     reply.header("ratelimit-reset", seconds);

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
+import { monotonic } from "../../shared/clock.ts";
 
 /**
  * Gives an answer that is written past Fastify, as a stream is, what all others have: the request id and the other headers
@@ -15,7 +16,7 @@ export function streams(
     const route = request.routeOptions.url ?? "none";
     raw.once("close", () => {
       if (sent.has(reply) || !raw.headersSent) return;
-      answered(route, raw.statusCode, (performance.now() - request.startedAt) / 1_000);
+      answered(route, raw.statusCode, (monotonic() - request.startedAt) / 1_000);
     });
     done();
   });

@@ -1,3 +1,4 @@
+import { wallClock } from "../../shared/clock.ts";
 import { type Batch, type End, NO_TIMESTAMP, type Position, partitionName } from "../source/source.ts";
 
 /** How far a partition is folded. */
@@ -27,7 +28,7 @@ interface Seen {
 }
 
 /** Measures lag from positions, the log's ends, and what was seen before. */
-export function createLag(now: () => number = Date.now) {
+export function createLag(now: () => number = wallClock) {
   const began = now();
   const seen = new Map<string, Seen>();
   const of = (partition: Pick<Position, "topic" | "partition">): Seen => {

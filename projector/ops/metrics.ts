@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from "prom-client";
+import { wallClock } from "../../shared/clock.ts";
 import type { Committed } from "../projection/projection.ts";
 import type { LogNames } from "../source/log-names.ts";
 import { NO_TIMESTAMP } from "../source/source.ts";
@@ -9,7 +10,7 @@ const DURATIONS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 const FRESHNESS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600];
 
 /** What only commits tell: counters and durations. */
-export function createCommitMetrics(registry: Registry, now: () => number = Date.now) {
+export function createCommitMetrics(registry: Registry, now: () => number = wallClock) {
   const registers = [registry];
   const events = new Counter({
     name: "lead_view_events_total",

@@ -1,4 +1,6 @@
 import { statSync } from "node:fs";
+import { every, monotonic, wallClock } from "../../shared/clock.ts";
+import type { Config } from "../../shared/config.ts";
 import { generationFile } from "../../shared/generation.ts";
 import { otherFoldRules } from "../projection/fold-version.ts";
 import type { Committed } from "../projection/projection.ts";
@@ -8,6 +10,7 @@ import { VIEWS_RELAY } from "../publish/view-topic.ts";
 import { waitingFor } from "../publish/webhooks/deliver.ts";
 import { type Endpoint, type Endpoints, relayOf } from "../publish/webhooks/endpoints.ts";
 import { isAtHome } from "../publish/webhooks/home.ts";
+import { REPLICA_RELAY } from "../replica/apply-record.ts";
 import type { Batch, Source } from "../source/source.ts";
 import type { Store } from "../store/store.ts";
 import { createLag, type PartitionLag } from "./lag.ts";
@@ -16,7 +19,7 @@ import { createLag, type PartitionLag } from "./lag.ts";
 export interface Subject {
   readonly store: Store;
   readonly source: Source;
-  readonly endpoints: Endpoints;
+  readonly endpoints: Pick<Endpoints, "all" | "fact">;
   readonly generation: number;
 }
 
@@ -32,7 +35,7 @@ export interface Sample {
 
 /** How much of something waits to be handed on. */
 export interface Outbox {
-  readonly relay: "kafka" | "dead_letter_topic" | "webhook";
+  readonly relay: "kafka" | "dead_letter_topic" | "webhook" | "replica";
   /** The name under which it sets aside; null where each endpoint has one of its own. */
   readonly name: string | null;
   /** Behind the cursor. */
@@ -49,7 +52,7 @@ export interface WebhookStatus extends Omit<Outbox, "relay" | "name"> {
 }
 
 /** What a projector is to its folder. */
-export type Role = "starting" | "standby" | "owner";
+export type Standing = "starting" | "standby" | "owner";
 
 /** What became of the events of a type since this projector began. */
 export interface EventCount {
@@ -63,6 +66,7 @@ export interface EventCount {
 export type Monitor = ReturnType<typeof createMonitor>;
 
 export interface MonitorOptions {
+  readonly role: Config["role"];
   readonly databaseDir: string;
   /** True where changes go to topics. */
   readonly publishes: boolean;
@@ -79,18 +83,19 @@ const SAMPLES = 450;
  * @param onCommit told of every commit
  */
 export function createMonitor(
-  { databaseDir, publishes, mostLagSeconds }: MonitorOptions,
+  { role, databaseDir, publishes, mostLagSeconds }: MonitorOptions,
   onCommit: (committed: Committed) => void,
 ) {
   let subject: Subject | undefined;
   let trouble: string | undefined;
   let caughtUp = false;
-  let state = "the projector starts";
-  let role: Role = "starting";
+  let state = `the ${role} starts`;
+  const first = role === "replica" ? "the topic of views is read" : "the history is folded";
+  let standing: Standing = "starting";
   const events = new Map<string, EventCount>();
   let folded = 0;
   let foldedBefore = 0;
-  let sampledAt = performance.now();
+  let sampledAt = monotonic();
   let topicLimits: readonly TopicLimit[] = [];
   const lag = createLag();
   const samples: Sample[] = [];
@@ -99,14 +104,14 @@ export function createMonitor(
     subject ? lag.measure(subject.store.positions.all(), subject.source.ends()) : [];
 
   const sample = () => {
-    const seconds = (performance.now() - sampledAt) / 1_000;
+    const seconds = (monotonic() - sampledAt) / 1_000;
     const left = partitions().reduce((sum, { records }) => sum + records, 0);
-    samples.push({ at: Date.now(), lag: left, rate: (folded - foldedBefore) / seconds });
+    samples.push({ at: wallClock(), lag: left, rate: (folded - foldedBefore) / seconds });
     if (samples.length > SAMPLES) samples.shift();
     foldedBefore = folded;
-    sampledAt = performance.now();
+    sampledAt = monotonic();
   };
-  const sampling = setInterval(sample, SAMPLE_MS).unref();
+  const sampling = every(SAMPLE_MS, sample).unref();
 
   return {
     /** From now on this is what is worked on; undefined between two generations. */
@@ -127,11 +132,11 @@ export function createMonitor(
       trouble = reason;
     },
     /** What the projector is to its folder, and why it works on no generation while it does not. */
-    is(now: Role, why: string): void {
-      role = now;
+    is(now: Standing, why: string): void {
+      standing = now;
       state = why;
     },
-    role: (): Role => role,
+    standing: (): Standing => standing,
     /** Events since this projector began, by type. */
     events: (): readonly EventCount[] =>
       [...events.values()].sort((a, b) => (a.type < b.type ? -1 : a.type > b.type ? 1 : 0)),
@@ -145,9 +150,10 @@ export function createMonitor(
       const seconds = Math.max(0, ...all.map((one) => one.seconds));
       // What was not measured yet is not known to be little: a cold start is not ready before it has caught up.
       caughtUp ||= all.every((one) => one.records === 0 || (one.measured && one.seconds <= mostLagSeconds));
-      if (!caughtUp) return `the history is folded first; ${records} records are left`;
+      if (!caughtUp) return `${first} first; ${records} records are left`;
       if (seconds <= mostLagSeconds) return undefined;
-      return `the views are ${Math.round(seconds)} s behind the log, more than READY_MAX_LAG_S allows`;
+      const log = role === "replica" ? "topic" : "log";
+      return `the views are ${Math.round(seconds)} s behind the ${log}, more than READY_MAX_LAG_S allows`;
     },
     /** Records that are not folded yet. */
     lag: (): number => partitions().reduce((sum, { records }) => sum + records, 0),
@@ -157,7 +163,8 @@ export function createMonitor(
     samples: (): readonly Sample[] => samples,
     generation: (): number => subject?.generation ?? 0,
     /** The version of the rules that the views were made by, where it is not this program's. */
-    otherRules: (): string | undefined => subject && otherFoldRules(subject.store),
+    otherRules: (): string | undefined =>
+      subject && role === "projector" ? otherFoldRules(subject.store) : undefined,
     deadLetters: (): number => subject?.store.deadLetters.count() ?? 0,
     /** The endpoints of webhooks; none where they can't be read. */
     endpoints: (): readonly Endpoint[] => (subject ? readable(subject.endpoints) : []),
@@ -199,6 +206,7 @@ export function createMonitor(
         };
       };
       const webhooks = readable(endpoints).reduce((sum, endpoint) => sum + waitingFor(store, endpoint), 0);
+      if (role === "replica") return [outbox("replica", 0, REPLICA_RELAY)];
       const views = store.views.waiting(store.relays.position(VIEWS_RELAY));
       const topics = [
         outbox("kafka", views, VIEWS_RELAY),
@@ -218,12 +226,12 @@ export function createMonitor(
       const size = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
       return { database: size(file), wal: size(`${file}-wal`) };
     },
-    stop: (): void => clearInterval(sampling),
+    stop: (): void => sampling.stop(),
   };
 }
 
 /** The endpoints; none where their file can't be read just now. */
-function readable(endpoints: Endpoints): Endpoint[] {
+function readable(endpoints: Pick<Endpoints, "all">): Endpoint[] {
   try {
     return endpoints.all();
   } catch {

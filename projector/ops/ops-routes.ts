@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import type { FastifyInstance } from "fastify";
+import { wallClock } from "../../shared/clock.ts";
 import type { Config } from "../../shared/config.ts";
 import { ProblemError } from "../../shared/http/problem.ts";
 import { createWrongKeyCount, wrongKeyProblem } from "../../shared/http/wrong-keys.ts";
@@ -34,7 +35,7 @@ export function opsRoutes(server: FastifyInstance, { monitor, config, key }: Ops
   const { databaseDir } = config;
   const expected = hashKey(key);
   const countWrongKey = createWrongKeyCount();
-  const startedAt = Date.now() - Math.round(process.uptime() * 1_000);
+  const startedAt = wallClock() - Math.round(process.uptime() * 1_000);
   server.addHook("onRequest", async ({ headers, ip }) => {
     const given = headers["x-ops-key"];
     if (typeof given === "string" && timingSafeEqual(hashKey(given), expected)) return;
@@ -50,12 +51,13 @@ export function opsRoutes(server: FastifyInstance, { monitor, config, key }: Ops
   server.get("/ops/api/status", () => ({
     reason: monitor.reason() ?? null,
     ready: monitor.reason() === undefined,
-    role: monitor.role(),
+    role: config.role,
+    standing: monitor.standing(),
     version: VERSION,
     foldRules: FOLD_VERSION,
     otherRules: monitor.otherRules() ?? null,
     startedAt,
-    now: Date.now(),
+    now: wallClock(),
     pid: process.pid,
     generation: monitor.generation(),
     partitions: monitor.partitions(),

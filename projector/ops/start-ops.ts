@@ -21,7 +21,12 @@ export async function startOps(config: Config, log: Logger): Promise<Ops> {
   const { databaseDir, kafka } = config;
   const registry = new Registry();
   const monitor = createMonitor(
-    { databaseDir, publishes: kafka !== undefined, mostLagSeconds: config.readyMaxLagSeconds },
+    {
+      role: config.role,
+      databaseDir,
+      publishes: kafka !== undefined,
+      mostLagSeconds: config.readyMaxLagSeconds,
+    },
     createCommitMetrics(registry),
   );
   registerStateMetrics(registry, monitor, logNames(config));

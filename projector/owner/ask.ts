@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { userInfo } from "node:os";
-import { setTimeout as delay } from "node:timers/promises";
+import { delay, every } from "../../shared/clock.ts";
 import type { Config } from "../../shared/config.ts";
 import { openControl } from "../../shared/control.ts";
 import { createLog } from "../../shared/log.ts";
@@ -79,11 +79,11 @@ async function beOwnerMeanwhile(
   const owner = createOwner({ config, log, decode: createDecoder(config) }, undefined);
   try {
     owner.requests.abandonRunning();
-    const shown = setInterval(() => {
+    const shown = every(500, () => {
       const { progress = null } = owner.requests.get(request.id) ?? {};
       if (progress !== null) onProgress?.(JSON.parse(progress) as Progress);
-    }, 500);
-    await carryOut(request, owner, new AbortController().signal).finally(() => clearInterval(shown));
+    });
+    await carryOut(request, owner, new AbortController().signal).finally(() => shown.stop());
   } finally {
     await owner.close();
     owned.release();

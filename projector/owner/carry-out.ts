@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { delay, every, monotonic } from "../../shared/clock.ts";
 import { isPassing } from "../projection/trouble.ts";
 import { aboutRequest } from "./about-request.ts";
 import { HANDLERS, type Kind, RequestError } from "./handlers.ts";
@@ -20,11 +20,11 @@ export async function carryOut(request: Request, owner: Owner, signal: AbortSign
   const { requests, log } = owner;
   if (!(await untilWritten(() => requests.begin(id), owner, signal))) return;
   const cancelled = new AbortController();
-  const watching = setInterval(() => {
+  const watching = every(PROGRESS_MS, () => {
     if (safely(() => requests.get(id)?.cancel === 1)) cancelled.abort();
-  }, PROGRESS_MS);
+  });
   let noted = 0;
-  const start = performance.now();
+  const start = monotonic();
   try {
     const handler = HANDLERS[kind as Kind] as
       | ((args: never, carrying: object) => Promise<unknown>)
@@ -36,19 +36,19 @@ export async function carryOut(request: Request, owner: Owner, signal: AbortSign
       owner,
       signal: AbortSignal.any([signal, cancelled.signal]),
       onProgress(progress: { readonly phase: string; readonly done: number; readonly total: number }) {
-        if (performance.now() - noted < PROGRESS_MS && progress.done < progress.total) return;
-        noted = performance.now();
+        if (monotonic() - noted < PROGRESS_MS && progress.done < progress.total) return;
+        noted = monotonic();
         safely(() => requests.progress(id, progress));
       },
     });
     await untilWritten(() => requests.done(id, result), owner, signal);
-    log.info({ request: id, kind, milliseconds: Math.round(performance.now() - start) }, "request done");
+    log.info({ request: id, kind, milliseconds: Math.round(monotonic() - start) }, "request done");
   } catch (error) {
     const { message } = error as Error;
     await untilWritten(() => requests.failed(id, explained(error as NodeJS.ErrnoException)), owner, signal);
     log.warn({ request: id, kind, error: message }, "request failed");
   } finally {
-    clearInterval(watching);
+    watching.stop();
   }
 }
 
@@ -72,7 +72,7 @@ async function untilWritten<T>(
         log.warn({ error: message }, "the control database can't be written; trying again");
       }
       if (signal.aborted) return undefined;
-      await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined);
+      await delay(AGAIN_MS, signal);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import Database from "better-sqlite3";
+import { delay } from "../../shared/clock.ts";
 
 /** The right to write into a folder (rule: one owner). */
 export interface Ownership {
@@ -42,7 +42,7 @@ export async function becomeOwner(
     if (owned) return owned;
     if (!told) onStandby();
     told = true;
-    await delay(TRY_MS, undefined, { signal }).catch(() => undefined);
+    await delay(TRY_MS, signal);
   }
   return undefined;
 }

@@ -1,3 +1,4 @@
+import { wallClock } from "../../shared/clock.ts";
 import type { Connection } from "../../shared/sqlite.ts";
 
 export type RequestState = "waiting" | "running" | "done" | "failed";
@@ -33,7 +34,7 @@ const COLUMNS =
 const MOST_KEPT = 200;
 
 /** The requests to a folder's owner: whoever asks writes a row, the owner carries it out and says how it went. */
-export function createRequests(db: Connection, now: () => number = Date.now) {
+export function createRequests(db: Connection, now: () => number = wallClock) {
   const insert = db.prepare<[string, string, string, number]>(
     "INSERT INTO request (kind, arguments, asked_by, asked_at, state) VALUES (?, ?, ?, ?, 'waiting')",
   );
@@ -69,7 +70,7 @@ export function createRequests(db: Connection, now: () => number = Date.now) {
      * The request that is to be carried out next.
      * @param kinds of these kinds, or, where `among` is false, of all others
      */
-    next: (kinds: Iterable<string>, among: boolean): Request | undefined =>
+    next: (kinds: Iterable<string> = [], among = false): Request | undefined =>
       next.get(JSON.stringify([...kinds]), Number(among)),
     /** @returns false where somebody else has begun it, or it was asked to stop before */
     begin: (id: number): boolean => begin.run(id).changes === 1,

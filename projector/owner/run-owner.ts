@@ -1,6 +1,5 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { delay, monotonic } from "../../shared/clock.ts";
 import type { Config } from "../../shared/config.ts";
-import { openControl } from "../../shared/control.ts";
 import { servingGeneration } from "../../shared/generation.ts";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
@@ -13,12 +12,12 @@ import { removeLeftovers } from "../rebuild/generations.ts";
 import type { Tracing } from "../trace/tracing.ts";
 import { carryOut } from "./carry-out.ts";
 import { QUICK } from "./handlers.ts";
-import { CONTROL_WAIT_MS, createOwner, type Fold, type Owner } from "./owner.ts";
+import { startHeartbeat } from "./heartbeat.ts";
+import { createOwner, type Fold, type Owner } from "./owner.ts";
 import type { Request } from "./requests.ts";
 import { type Serving, startServing } from "./serving.ts";
 
 const LOOK_MS = 50;
-const HEARTBEAT_MS = 1_000;
 const ERASE_RETRY_MS = 1_000;
 const ERASED_AT_ONCE = 500;
 /** Milliseconds between two looks whether the file of the views is to be rewritten after erases. */
@@ -76,7 +75,7 @@ export async function runOwner(
   };
   const owner = createOwner({ config, log, decode }, fold);
   owner.requests.abandonRunning();
-  const stopHeart = beat(databaseDir, monitor);
+  const stopHeart = startHeartbeat(databaseDir, monitor);
   const work = new AbortController();
   const untilEnd = AbortSignal.any([signal, work.signal]);
   try {
@@ -125,7 +124,7 @@ async function carryOutRequests(
   while (!signal.aborted) {
     const request = orNone(next);
     if (request) await carryOut(request, owner, signal);
-    else await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);
+    else await delay(LOOK_MS, signal);
   }
 }
 
@@ -147,8 +146,8 @@ async function eraseFromKept(
 ): Promise<void> {
   let scrubbedAt = Number.NEGATIVE_INFINITY;
   while (!signal.aborted) {
-    if (performance.now() - scrubbedAt > SCRUB_MS) {
-      scrubbedAt = performance.now();
+    if (monotonic() - scrubbedAt > SCRUB_MS) {
+      scrubbedAt = monotonic();
       // What can't be rewritten now (a full disk, a busy file) stays marked, and is tried again.
       await serving()
         ?.scrub()
@@ -172,42 +171,6 @@ async function eraseFromKept(
       }
     }
     const wait = done ? 0 : generation === undefined ? LOOK_MS : ERASE_RETRY_MS;
-    await delay(wait, undefined, { signal }).catch(() => undefined);
+    await delay(wait, signal);
   }
-}
-
-/** Says every second that the owner lives, and how it is doing. */
-function beat(databaseDir: string, monitor: Monitor): () => void {
-  const control = openControl(databaseDir, { waitMs: CONTROL_WAIT_MS });
-  const put = control.prepare(
-    `INSERT INTO owner VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET pid = excluded.pid,
-       started_at = excluded.started_at, heartbeat_at = excluded.heartbeat_at, reason = excluded.reason, lag = excluded.lag`,
-  );
-  const startedAt = Date.now();
-  let said: string | null | undefined;
-  const say = () => {
-    try {
-      const reason = monitor.reason() ?? null;
-      put.run(process.pid, startedAt, Date.now(), reason, monitor.lag());
-      said = reason;
-    } catch {
-      // A full disk: readers find the heartbeat too old.
-    }
-  };
-  say();
-  const heart = setInterval(say, HEARTBEAT_MS);
-  // What readiness depends on is said as soon as it changes.
-  const change = setInterval(() => {
-    if ((monitor.reason() ?? null) !== said) say();
-  }, LOOK_MS);
-  return () => {
-    clearInterval(heart);
-    clearInterval(change);
-    try {
-      put.run(process.pid, startedAt, Date.now(), "the projector stopped; start one", monitor.lag());
-    } catch {
-      // As above.
-    }
-    control.close();
-  };
 }

@@ -1,3 +1,4 @@
+import { monotonic } from "../../shared/clock.ts";
 import type { ActionLogReader } from "../assemble/action-logs.ts";
 import { assembleView } from "../assemble/assemble.ts";
 import type { AssembledView } from "../assemble/body.ts";
@@ -58,14 +59,14 @@ export function commitPending(store: Store, pending: Pending): Assembly {
     for (const key of keys) for (const id of memberIds(store, key)) dirty.add(id);
     for (const leadId of shown.keys()) dirty.add(leadId);
     for (const { leadId, erased } of leads) if (erased !== false) dirty.delete(leadId);
-    const start = performance.now();
+    const start = monotonic();
     for (const leadId of dirty) {
       const lead = shown.get(leadId) ?? loadShown(store, leadId);
       if (!lead) continue;
       const { workspaceId } = lead.part;
       writeView(store, next, { ...lead, leadId, workspaceId, isFirst: false }, assembled(store, lead));
     }
-    return { views: dirty.size, milliseconds: performance.now() - start };
+    return { views: dirty.size, milliseconds: monotonic() - start };
   });
 }
 

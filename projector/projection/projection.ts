@@ -1,3 +1,4 @@
+import { monotonic, wallClock } from "../../shared/clock.ts";
 import { parseJson } from "../../shared/events/exact-json.ts";
 import type { Decode, Decoded } from "../decode/decode.ts";
 import type { ActionLog } from "../fold/action-log.ts";
@@ -66,7 +67,7 @@ export function createProjection(
   store: Store,
   decode: Decode,
   {
-    now = () => new Date(),
+    now = () => new Date(wallClock()),
     assemble = true,
     tracing = passingOn,
     keptGenerations = () => [],
@@ -146,7 +147,7 @@ export function createProjection(
     pending: () => ({ records: timestamps.length, bytes }),
     span: () => [...spans].map(([name, { first, last }]) => `${name}/${first} to ${last}`).join(", "),
     commit() {
-      const start = performance.now();
+      const start = monotonic();
       const pending = [...leads.values()];
       const assembly = commitPending(store, {
         assemble,
@@ -162,7 +163,7 @@ export function createProjection(
         dropped: pending.reduce((sum, lead) => sum + lead.dropped, 0),
         erased: pending.filter((lead) => lead.erased === "now").map(({ leadId }) => leadId),
         assembly,
-        milliseconds: performance.now() - start,
+        milliseconds: monotonic() - start,
         outcomes: tally.outcomes(),
         timestamps,
       };

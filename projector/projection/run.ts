@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { delay } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Batch, Source, SourceRecord } from "../source/source.ts";
 import { traceIdOf } from "../trace/tracing.ts";
@@ -68,8 +68,11 @@ function mustCommit({ more }: Batch, projection: Projection): boolean {
   return !more || bytes > MOST_PENDING_BYTES || records > MOST_PENDING_RECORDS;
 }
 
-/** Does the work until the database lets it through; undefined where the signal aborts first. */
-async function persistently<T>(
+/**
+ * Does the work until the database lets it through; undefined where the signal aborts first.
+ * @throws ProjectionError for trouble that can't pass
+ */
+export async function persistently<T>(
   work: () => T,
   { log, signal, onTrouble }: Pick<Running, "log" | "signal" | "onTrouble">,
   keepAlive: Batch["keepAlive"],
@@ -94,7 +97,7 @@ async function persistently<T>(
         { code, message, retryInMs: wait },
         "the view database can't be used; nothing is lost, trying again",
       );
-      await delay(wait, undefined, { signal }).catch(() => undefined);
+      await delay(wait, signal);
       await keepAlive?.();
     }
   }

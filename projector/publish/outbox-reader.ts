@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { delay, monotonic, wallClock } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { SetAside } from "../store/set-asides.ts";
 import type { Store } from "../store/store.ts";
@@ -98,10 +98,10 @@ export async function readOutbox<Row>(reading: Reading<Row>): Promise<void> {
   const background = new Set<Promise<void>>();
   let turn = 0;
 
-  const isFree = (lane: string) => !busy.has(lane) && (troubled.get(lane)?.until ?? 0) <= performance.now();
+  const isFree = (lane: string) => !busy.has(lane) && (troubled.get(lane)?.until ?? 0) <= monotonic();
 
   const retries = (most: number): Map<string, Entry<Row>[]> => {
-    const now = Date.now();
+    const now = wallClock();
     const due =
       channel
         .lanes?.()
@@ -129,7 +129,7 @@ export async function readOutbox<Row>(reading: Reading<Row>): Promise<void> {
     const most = channel.atOnce();
     if (most === 0) return false;
     const anyFresh = outbox.next(1).length > 0;
-    if (!anyFresh && store.setAsides.due(relay, Date.now(), 1).length === 0) return false;
+    if (!anyFresh && store.setAsides.due(relay, wallClock(), 1).length === 0) return false;
     await channel.prepare?.();
     turn++;
     // Where few can be taken on, what was set aside and what is new take turns.
@@ -147,10 +147,7 @@ export async function readOutbox<Row>(reading: Reading<Row>): Promise<void> {
     }
     if (fresh.length === 0 && batches.size === 0) return false;
     const runs = [...batches].map(([lane, entries]) => start(lane, entries));
-    await Promise.race([
-      Promise.all(runs.map(({ done }) => done)),
-      delay(slowMs, undefined, { signal }).catch(() => undefined),
-    ]);
+    await Promise.race([Promise.all(runs.map(({ done }) => done)), delay(slowMs, signal)]);
     settle(runs, fresh, waiting);
     return true;
   };
@@ -165,7 +162,7 @@ export async function readOutbox<Row>(reading: Reading<Row>): Promise<void> {
       .catch((error: Error) => {
         run.trouble = error.message;
         const wait = Math.min((troubled.get(lane)?.wait ?? FIRST_WAIT_MS / 2) * 2, LONGEST_WAIT_MS);
-        troubled.set(lane, { until: performance.now() + wait, wait });
+        troubled.set(lane, { until: monotonic() + wait, wait });
         log.warn(
           { relay, lane, error: run.trouble, retryInMs: wait },
           "what waits can't be handed on; trying again",
@@ -219,7 +216,7 @@ export async function readOutbox<Row>(reading: Reading<Row>): Promise<void> {
       number: outbox.numberOf(row),
       reason: waits ? known.reason : "it waits for what was set aside before it",
       attempts: waits ? known.attempts : 0,
-      since: waits ? known.since : Date.now(),
+      since: waits ? known.since : wallClock(),
       nextTryAt: waits ? known.nextTryAt : 0,
     });
   };
@@ -239,7 +236,7 @@ export async function readOutbox<Row>(reading: Reading<Row>): Promise<void> {
         number,
         reason: outcome?.reason ?? trouble ?? "it is on its way",
         attempts,
-        since: tried?.since ?? Date.now(),
+        since: tried?.since ?? wallClock(),
         nextTryAt: outcome ? outcome.nextTryAt(attempts) : 0,
       });
     }
@@ -257,7 +254,7 @@ export async function readOutbox<Row>(reading: Reading<Row>): Promise<void> {
         "nothing can be handed on; trying again",
       );
     }
-    if (!moved) await delay(wait, undefined, { signal }).catch(() => undefined);
+    if (!moved) await delay(wait, signal);
   }
   await Promise.race([Promise.all(background), delay(LAST_WAIT_MS)]);
   await Promise.race([channel.close?.().catch(() => undefined), delay(LAST_WAIT_MS)]);

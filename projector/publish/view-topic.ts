@@ -1,11 +1,11 @@
-import type { Message } from "kafkajs";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
-import { type ChangeRow, viewWithoutUrls } from "../../shared/view/change.ts";
+import type { ChangeRow } from "../../shared/view/change.ts";
 import type { Store } from "../store/store.ts";
 import type { Tracing } from "../trace/tracing.ts";
 import { type Outbox, readOutbox } from "./outbox-reader.ts";
 import { createTopicChannel } from "./topic-channel.ts";
+import { messageOf, referenceOf } from "./view-record.ts";
 
 export const VIEWS_RELAY = "topic:views";
 const LOOK_MS = 25;
@@ -56,38 +56,3 @@ function viewOutbox({ views, relays }: Store): Outbox<ChangeRow> {
     waiting: () => views.waiting(relays.position(VIEWS_RELAY)),
   };
 }
-
-/** A view under its lead's id, with CloudEvents headers in binary mode; an erased lead's is a tombstone. */
-function messageOf(change: ChangeRow, traceparent: string | undefined): Message {
-  const { leadId, status, body, urlSlots } = change;
-  const erased = status === null || body === null;
-  return {
-    key: leadId,
-    value: erased ? null : viewWithoutUrls(body, urlSlots),
-    headers: {
-      ...headersOf(change, erased ? "lead_view.erased" : "lead_view.changed"),
-      ...(traceparent === undefined ? {} : { traceparent }),
-    },
-  };
-}
-
-/** What stands for a view that the topic can't take: no value (empty, for null would erase), and where to read it. */
-function referenceOf(change: ChangeRow): Message {
-  const dataref = `/api/v1/leads/${encodeURIComponent(change.leadId)}`;
-  return {
-    key: change.leadId,
-    value: Buffer.alloc(0),
-    headers: { ...headersOf(change, "lead_view.changed"), ce_dataref: dataref },
-  };
-}
-
-const headersOf = ({ leadId, workspaceId, number }: ChangeRow, type: string) => ({
-  ce_specversion: "1.0",
-  ce_id: `${leadId}:${number}`,
-  ce_source: "/lead-views",
-  ce_type: type,
-  ce_subject: leadId,
-  ce_workspaceid: workspaceId,
-  "content-type": "application/json",
-  version: String(number),
-});

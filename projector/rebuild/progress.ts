@@ -1,3 +1,4 @@
+import { monotonic } from "../../shared/clock.ts";
 /** What a long run tells of itself: a bar that redraws where there is a terminal, plain lines where there is none. */
 export interface Progress {
   /** @param done of `total`, in records */
@@ -31,11 +32,11 @@ export function createProgress(
   total: number,
   out: NodeJS.WriteStream = process.stderr,
 ): Progress {
-  const started = performance.now();
+  const started = monotonic();
   let shown = 0;
   let latest = 0;
   const show = (done: number) => {
-    const seconds = (performance.now() - started) / 1_000;
+    const seconds = (monotonic() - started) / 1_000;
     const rate = done / Math.max(seconds, 0.001);
     const share = total === 0 ? 1 : Math.min(1, done / total);
     const left = rate > 0 ? Math.ceil((total - done) / rate) : 0;
@@ -50,7 +51,7 @@ export function createProgress(
   return {
     update(done) {
       latest = done;
-      const now = performance.now();
+      const now = monotonic();
       if (now - shown < (out.isTTY ? REDRAW_MS : LINE_MS)) return;
       shown = now;
       show(done);

@@ -1,3 +1,4 @@
+import { wallClock } from "../../shared/clock.ts";
 import type { Decode, Decoded } from "../decode/decode.ts";
 import { applyDecoded, deadLetterOf } from "../projection/apply.ts";
 import { commitPending } from "../projection/commit.ts";
@@ -101,7 +102,7 @@ function exchange(store: Store, leadIds: ReadonlySet<string>, records: readonly 
       assemble: true,
       leads: [...leads.values()].map((lead) => ({ ...lead, dropped: 0 })),
       deadLetters: failed,
-      failedAt: new Date(),
+      failedAt: new Date(wallClock()),
       positions: [],
       keptGenerations: () => [],
     });

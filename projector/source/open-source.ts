@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomId } from "../../shared/clock.ts";
 import type { Config } from "../../shared/config.ts";
 import type { Logger } from "../../shared/log.ts";
 import { createFileLog } from "./file-log/file-log.ts";
@@ -14,7 +14,7 @@ export function openSource({ kafka, eventLogDir }: Config, log: Logger): Source 
 export function openHistorySource({ kafka, eventLogDir }: Config, log: Logger): Source {
   if (!kafka) return createFileLog(eventLogDir);
   return createKafkaSource(
-    { ...kafka, groupId: `${kafka.groupId}-history-${randomUUID()}`, temporaryGroup: true },
+    { ...kafka, groupId: `${kafka.groupId}-history-${randomId()}`, temporaryGroup: true },
     log,
   );
 }

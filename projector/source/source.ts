@@ -112,7 +112,15 @@ export interface Source {
   trouble(): string | undefined;
 }
 
-/** The log contradicts the stored positions or itself; the message says where, and what to do. */
+/**
+ * The log contradicts the stored positions or itself; the message says where, and what to do. `sign` tells apart a topic
+ * that is not there and one that is not the one, or not whole, that was read before.
+ */
 export class SourceError extends Error {
   override readonly name = "SourceError";
+  readonly sign: "missing" | "changed" | undefined;
+  constructor(message: string, sign?: "missing" | "changed") {
+    super(message);
+    this.sign = sign;
+  }
 }

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { delay } from "../../shared/clock.ts";
 import { openWriter } from "../../shared/sqlite.ts";
 
 /** Milliseconds between two looks at the write-ahead log. */
@@ -47,7 +47,7 @@ async function checkpoint(file: string): Promise<void> {
     } catch {
       // A full disk, or a busy database: commits tell of it, and the next look tries again.
     }
-    await delay(LOOK_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+    await delay(LOOK_MS, stopping.signal);
   }
   db.close();
   parentPort?.close();

@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
+import { wallClock } from "../../shared/clock.ts";
 import { viewFile } from "../../shared/generation.ts";
 import { type Connection, openReader, openWriter } from "../../shared/sqlite.ts";
 import { createActionLogs } from "./action-logs.ts";
+import { createArrivals } from "./arrivals.ts";
 import { createDeadLetters } from "./dead-letters.ts";
 import { createErased } from "./erased.ts";
 import { createIdentities } from "./identities.ts";
@@ -24,6 +26,7 @@ export interface Store {
   readonly identities: ReturnType<typeof createIdentities>;
   readonly actionLogs: ReturnType<typeof createActionLogs>;
   readonly views: ReturnType<typeof createViews>;
+  readonly arrivals: ReturnType<typeof createArrivals>;
   readonly erased: ReturnType<typeof createErased>;
   readonly relays: ReturnType<typeof createRelays>;
   readonly setAsides: ReturnType<typeof createSetAsides>;
@@ -44,7 +47,7 @@ export interface StoreOptions {
  * Opens the view database, creating it where there is none.
  * @throws SchemaError where it is of a schema that this program can't write
  */
-export function openStore(file: string, { now = Date.now, mustExist = false }: StoreOptions = {}): Store {
+export function openStore(file: string, { now = wallClock, mustExist = false }: StoreOptions = {}): Store {
   const db = openWriter(file, { mustExist });
   try {
     migrate(db);
@@ -68,7 +71,7 @@ export function openStoreToRead(config: { readonly databaseDir: string }): Store
   const db = openReader(file);
   try {
     requireSchema(db);
-    return storeOf(db, Date.now);
+    return storeOf(db, wallClock);
   } catch (error) {
     db.close();
     throw error;
@@ -87,6 +90,7 @@ function storeOf(db: Connection, now: () => number): Store {
     identities: createIdentities(db),
     actionLogs: createActionLogs(db),
     views: createViews(db),
+    arrivals: createArrivals(db),
     erased: createErased(db),
     relays: createRelays(db),
     setAsides: createSetAsides(db),

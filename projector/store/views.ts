@@ -24,6 +24,7 @@ export function createViews(db: Connection) {
     `SELECT workspace_id AS workspaceId, number, status, section_numbers AS sectionNumbers,
        section_ends AS sectionEnds, traceparent, url_slots AS urlSlots, body FROM lead_view WHERE lead_id = ?`,
   );
+  const number = db.prepare<[string], number>("SELECT number FROM lead_view WHERE lead_id = ?").pluck();
   const put = db.prepare(
     `INSERT INTO lead_view (lead_id, workspace_id, number, status, section_numbers, section_ends, traceparent, url_slots, body)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -56,6 +57,8 @@ export function createViews(db: Connection) {
   ];
   return {
     get: (leadId: string): ViewRow | undefined => get.get(leadId),
+    /** The number of a lead's latest change; undefined where there is no row, not even a tombstone. */
+    number: (leadId: string): number | undefined => number.get(leadId),
     put: (leadId: string, row: ViewRow): void => void put.run(...values(leadId, row)),
     /** The same for a lead that is known to have no row yet. */
     insert: (leadId: string, row: ViewRow): void => void insert.run(...values(leadId, row)),

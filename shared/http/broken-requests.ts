@@ -1,6 +1,6 @@
-import { randomUUID } from "node:crypto";
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
+import { after, randomId } from "../clock.ts";
 import { plainId } from "../log.ts";
 import { PROBLEM_TYPE, problem } from "./problem.ts";
 
@@ -27,7 +27,7 @@ export function writeProblem(
 ): void {
   const body = JSON.stringify(problem(status, detail));
   unrouted(status);
-  response.writeHead(status, headersOf(plainId(request.headers["x-request-id"]) ?? randomUUID(), body));
+  response.writeHead(status, headersOf(plainId(request.headers["x-request-id"]) ?? randomId(), body));
   response.end(body);
 }
 
@@ -48,10 +48,10 @@ export function answerBrokenRequests(unrouted: Unrouted) {
     }
     const [status, detail] = BROKEN[error.code ?? ""] ?? [400, "The request is not valid HTTP."];
     const body = JSON.stringify(problem(status, detail));
-    const headers = Object.entries(headersOf(randomUUID(), body)).map(([name, value]) => `${name}: ${value}`);
+    const headers = Object.entries(headersOf(randomId(), body)).map(([name, value]) => `${name}: ${value}`);
     unrouted(status);
     socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${headers.join("\r\n")}\r\n\r\n${body}`);
     // Who does not read is not waited for.
-    setTimeout(() => socket.destroy(), 1_000).unref();
+    after(1_000, () => socket.destroy()).unref();
   };
 }

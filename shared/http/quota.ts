@@ -1,4 +1,5 @@
 import { LRUCache } from "lru-cache";
+import { wallClock } from "../clock.ts";
 
 export const MINUTE_MS = 60_000;
 const MOST_NAMES = 100_000;
@@ -9,7 +10,7 @@ export interface Grant {
   readonly granted: number;
   /** How many more the minute has. */
   readonly left: number;
-  /** When the next minute begins, by `Date.now()`. */
+  /** When the next minute begins, by `wallClock()`. */
   readonly endsAt: number;
 }
 
@@ -20,7 +21,7 @@ export interface Quota {
 }
 
 /** @param perMinute uses that a name has in a minute */
-export function createQuota(perMinute: number, now: () => number = Date.now): Quota {
+export function createQuota(perMinute: number, now: () => number = wallClock): Quota {
   const used = new LRUCache<string, { count: number; endsAt: number }>({ max: MOST_NAMES });
   return {
     take(name, wanted) {
@@ -41,7 +42,7 @@ export interface Use {
   readonly allowed: boolean;
   /** Uses that are left in the minute. */
   readonly left: number;
-  /** When the next minute begins, by `Date.now()`. */
+  /** When the next minute begins, by `wallClock()`. */
   readonly endsAt: number;
 }
 

@@ -1,5 +1,5 @@
-import { randomUUID } from "node:crypto";
 import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
+import { monotonic, randomId } from "../clock.ts";
 import { type Logger, plainId } from "../log.ts";
 import { answerBrokenRequests, type Unrouted, writeProblem } from "./broken-requests.ts";
 import { PROBLEM_TYPE, ProblemError, problem } from "./problem.ts";
@@ -7,7 +7,7 @@ import { problems } from "./problems.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** Milliseconds, by `performance.now()`. */
+    /** Milliseconds, by `monotonic()`. */
     startedAt: number;
   }
 }
@@ -69,7 +69,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     // A server that closes answers what still comes, and says that the connection ends.
     return503OnClosing: false,
     requestIdHeader: false,
-    genReqId: ({ headers }) => plainId(headers[REQUEST_ID]) ?? randomUUID(),
+    genReqId: ({ headers }) => plainId(headers[REQUEST_ID]) ?? randomId(),
     clientErrorHandler: answerBrokenRequests(unrouted),
     routerOptions: {
       // As long as an address can be, so that an id that is too long gets a 400 and not the router's own answer.
@@ -86,7 +86,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const methodsAt = knownPaths(server);
 
   server.addHook("onRequest", (request, reply, done) => {
-    request.startedAt = performance.now();
+    request.startedAt = monotonic();
     reply.header(REQUEST_ID, request.id);
     reply.header("x-content-type-options", "nosniff");
     if (closesConnections()) reply.header("connection", "close");
@@ -105,7 +105,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     route.onSend = [
       ...(Array.isArray(onSend) ? onSend : [onSend]),
       (request, reply, payload, done) => {
-        onAnswer(url, reply.statusCode, (performance.now() - request.startedAt) / 1_000);
+        onAnswer(url, reply.statusCode, (monotonic() - request.startedAt) / 1_000);
         done(null, payload);
       },
     ];

@@ -1,4 +1,5 @@
 import { isIPv6 } from "node:net";
+import { wallClock } from "../clock.ts";
 import { ProblemError } from "./problem.ts";
 import { createQuota, type UseQuota, useAlone } from "./quota.ts";
 
@@ -22,7 +23,7 @@ export async function wrongKeyProblem(
 ): Promise<ProblemError> {
   const { allowed, endsAt } = await count(networkOf(ip));
   if (allowed) return new ProblemError(401, unauthorized);
-  const seconds = Math.max(1, Math.ceil((endsAt - Date.now()) / 1_000));
+  const seconds = Math.max(1, Math.ceil((endsAt - wallClock()) / 1_000));
   return new ProblemError(
     429,
     `Too many wrong keys came from this address. Try again in ${seconds} seconds.`,

@@ -17,15 +17,17 @@ export interface ChangeRow {
   /** The trace of the event that made the change (W3C Trace Context); null where it came with none. */
   readonly traceparent: string | null;
   readonly body: Buffer | null;
+  /** JSON: the byte of the body behind each section, as SECTIONS has them. */
+  readonly sectionEnds: string;
   readonly urlSlots: string | null;
 }
 
 /** What a change says without its view. */
-export type ChangeHead = Omit<ChangeRow, "body" | "urlSlots">;
+export type ChangeHead = Omit<ChangeRow, "body" | "sectionEnds" | "urlSlots">;
 
 const HEAD_COLUMNS = `number, lead_id AS leadId, workspace_id AS workspaceId, status, section_numbers AS sectionNumbers,
   traceparent`;
-const COLUMNS = `${HEAD_COLUMNS}, body, url_slots AS urlSlots`;
+const COLUMNS = `${HEAD_COLUMNS}, body, section_ends AS sectionEnds, url_slots AS urlSlots`;
 
 /** Reads one lead's latest change: `?` the lead's id. */
 export const SELECT_CHANGE = `SELECT ${COLUMNS} FROM lead_view WHERE lead_id = ?`;
@@ -85,4 +87,25 @@ export function viewWithoutUrls(body: Buffer, urlSlots: string | null): Buffer {
   return Buffer.concat(parts);
 }
 
+/**
+ * The inverse of `viewWithoutUrls`: the body as its row has it.
+ * @throws Error where the slots are not those of this view
+ */
+export function bodyOfView(view: Buffer, urlSlots: string | null): Buffer {
+  if (urlSlots === null) return view;
+  const parts: Buffer[] = [];
+  let from = 0;
+  // An empty text is two bytes shorter than a null.
+  for (const [index, [offset]] of (JSON.parse(urlSlots) as UrlSlot[]).entries()) {
+    const at = offset - 1 + 2 * index;
+    if (at < from || !view.subarray(at, at + NULL.length).equals(NULL))
+      throw new Error(`the view has no place for a URL at byte ${at}`);
+    parts.push(view.subarray(from, at), EMPTY);
+    from = at + NULL.length;
+  }
+  parts.push(view.subarray(from));
+  return Buffer.concat(parts);
+}
+
 const NULL = Buffer.from("null");
+const EMPTY = Buffer.from('""');

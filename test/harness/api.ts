@@ -14,16 +14,8 @@ import { createKey, openKeys } from "../../shared/keys.ts";
 import { createLog } from "../../shared/log.ts";
 import { openProjector } from "./projector.ts";
 
-/** A projector and an API over the same folder, with a key for `ws-1` and one for `ws-2`. */
-export function openApi({
-  s3,
-  now,
-  ratePerMinute = 0,
-  env = {},
-  mostConnections,
-  feedLimits = {},
-  readiness = { reason: () => undefined, close: () => undefined },
-}: {
+/** How an API is set up for a test; what is left out is as by default. */
+export interface ApiOptions {
   readonly s3?: S3Config;
   readonly now?: () => number;
   readonly ratePerMinute?: number;
@@ -33,13 +25,22 @@ export function openApi({
   readonly readiness?: Readiness;
   /** Settings. */
   readonly env?: Readonly<Record<string, string>>;
-} = {}) {
+}
+
+/** An API over a folder, whoever writes into it. */
+export function openApiOf(
+  databaseDir: string,
+  {
+    s3,
+    now,
+    ratePerMinute = 0,
+    env = {},
+    mostConnections,
+    feedLimits = {},
+    readiness = { reason: () => undefined, close: () => undefined },
+  }: ApiOptions = {},
+) {
   const { httpTimeouts: timeouts, trustedProxies, topics, streamsPerKey } = readConfig(env);
-  const databaseDir = mkdtempSync(join(tmpdir(), "lead-view-api-"));
-  const projector = openProjector(viewFile({ databaseDir }));
-  const keyStore = openKeys(keysFile({ databaseDir }));
-  const key = createKey(keyStore, "ws-1", "test");
-  const otherKey = createKey(keyStore, "ws-2", "test");
   const views = openViews(databaseDir, 2 ** 20);
   const keys = openKeysReader(keysFile({ databaseDir }));
   const server = createServer({
@@ -58,6 +59,26 @@ export function openApi({
     feedLimits,
   });
   return {
+    server,
+    async close() {
+      await server.close();
+      views.close();
+      keys.close();
+    },
+  };
+}
+
+/** A projector and an API over the same folder, with a key for `ws-1` and one for `ws-2`. */
+export function openApi(options: ApiOptions = {}) {
+  const databaseDir = mkdtempSync(join(tmpdir(), "lead-view-api-"));
+  const projector = openProjector(viewFile({ databaseDir }));
+  const keyStore = openKeys(keysFile({ databaseDir }));
+  const key = createKey(keyStore, "ws-1", "test");
+  const otherKey = createKey(keyStore, "ws-2", "test");
+  const api = openApiOf(databaseDir, options);
+  const { server } = api;
+  return {
+    databaseDir,
     projector,
     keyStore,
     server,
@@ -73,9 +94,7 @@ export function openApi({
       return server.inject({ method, url: `/api/v1/leads/${encodeURIComponent(leadId)}`, headers });
     },
     async close() {
-      await server.close();
-      views.close();
-      keys.close();
+      await api.close();
       keyStore.close();
       projector.close();
       rmSync(databaseDir, { recursive: true, force: true });

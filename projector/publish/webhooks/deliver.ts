@@ -1,4 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
+import { delay } from "../../../shared/clock.ts";
 import type { Logger } from "../../../shared/log.ts";
 import type { ChangeRow } from "../../../shared/view/change.ts";
 import type { Store } from "../../store/store.ts";
@@ -120,7 +120,7 @@ export async function deliverWebhooks(delivering: Delivering): Promise<void> {
     return endpoints.all().filter(({ disabledReason }) => disabledReason === null);
   };
 
-  for (; !signal.aborted; await delay(LOOK_MS, undefined, { signal }).catch(() => undefined)) {
+  for (; !signal.aborted; await delay(LOOK_MS, signal)) {
     flush();
     let now: Endpoint[];
     try {

@@ -1,3 +1,4 @@
+import { monotonic, wallClock } from "../../../shared/clock.ts";
 import type { Logger } from "../../../shared/log.ts";
 import type { ChangeRow } from "../../../shared/view/change.ts";
 import type { Tracing } from "../../trace/tracing.ts";
@@ -37,7 +38,7 @@ export function createEndpointChannel(parts: EndpointChannel): Channel<ChangeRow
 
   const failed = (now: number) => {
     failures++;
-    pausedUntil = Math.max(pausedUntil, performance.now() + pauseMs(failures));
+    pausedUntil = Math.max(pausedUntil, monotonic() + pauseMs(failures));
     const { failingSince } = endpoint();
     if (failingSince === null) failing(now);
     else if (now - failingSince >= DISABLED_AFTER_MS) disable("it took nothing for five days");
@@ -51,7 +52,7 @@ export function createEndpointChannel(parts: EndpointChannel): Channel<ChangeRow
     let earliest = 0;
     try {
       const more = step ? { traceparent: step.traceparent } : undefined;
-      const answer = await post(to.url, changeMessage(to, change, new Date()), posting, more);
+      const answer = await post(to.url, changeMessage(to, change, new Date(wallClock())), posting, more);
       const verdict = verdictOf(answer);
       if (verdict.kind === "taken") {
         step?.end();
@@ -66,8 +67,8 @@ export function createEndpointChannel(parts: EndpointChannel): Channel<ChangeRow
         return { reason, nextTryAt: () => 0 };
       }
       if (verdict.kind === "throttle") {
-        earliest = Date.now() + verdict.forMs;
-        pausedUntil = Math.max(pausedUntil, performance.now() + verdict.forMs);
+        earliest = wallClock() + verdict.forMs;
+        pausedUntil = Math.max(pausedUntil, monotonic() + verdict.forMs);
       }
     } catch (error) {
       reason = (error as Error).message;
@@ -76,7 +77,7 @@ export function createEndpointChannel(parts: EndpointChannel): Channel<ChangeRow
       if (posting.signal.aborted)
         return { reason: "it was on its way when the projector stopped", nextTryAt: () => 0 };
     }
-    const now = Date.now();
+    const now = wallClock();
     failed(now);
     log.warn({ endpoint: to.id, reason }, "webhook not delivered");
     return {
@@ -91,7 +92,7 @@ export function createEndpointChannel(parts: EndpointChannel): Channel<ChangeRow
   return {
     laneOf: ({ leadId }) => leadId,
     atOnce() {
-      if (endpoint().disabledReason !== null || performance.now() < pausedUntil) return 0;
+      if (endpoint().disabledReason !== null || monotonic() < pausedUntil) return 0;
       return failures >= FAILING_AFTER ? 1 : AT_ONCE;
     },
     async pass(_lane, rows, told) {

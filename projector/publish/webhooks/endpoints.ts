@@ -1,5 +1,5 @@
-import { randomBytes, randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { randomId, secretBytes } from "../../../shared/clock.ts";
 import { type Connection, openReader, openWriter } from "../../../shared/sqlite.ts";
 
 /** An address that is told of a workspace's changed views. */
@@ -38,7 +38,7 @@ const SCHEMA = `
   ) STRICT;
   CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID`;
 
-const newSecret = (): string => `whsec_${randomBytes(24).toString("base64")}`;
+const newSecret = (): string => `whsec_${secretBytes(24).toString("base64")}`;
 
 /** The endpoints as everybody may read them. @throws Error where the file is not there */
 export function openEndpointsToRead(file: string) {
@@ -79,7 +79,7 @@ export function openEndpoints(file: string) {
     ...reading(db),
     /** Adds an endpoint that is told of what comes behind a change's number. */
     add(workspaceId: string, url: string, after: number, now: number): Endpoint {
-      const [id, secret] = [randomUUID(), newSecret()];
+      const [id, secret] = [randomId(), newSecret()];
       insert.run(id, workspaceId, url, secret, after, now);
       return {
         id,

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import {
   closeSync,
   existsSync,
@@ -10,6 +9,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { randomId } from "../../../shared/clock.ts";
 import type { Endpoints } from "./endpoints.ts";
 
 /*
@@ -41,7 +41,7 @@ export function isAtHome(databaseDir: string, endpoints: Pick<Endpoints, "fact" 
 
 /** From now on this is where they send from. */
 export function settleHere(databaseDir: string, endpoints: Pick<Endpoints, "fact" | "setFact">): void {
-  const text = randomUUID();
+  const text = randomId();
   const before = endpoints.fact("home")?.split(" ")[1];
   // Killed in between, either text is right; afterwards the new one alone.
   write(databaseDir, before !== undefined && textsOf(databaseDir).includes(before) ? [before, text] : [text]);

@@ -1,5 +1,6 @@
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { after, wallClock } from "../../../shared/clock.ts";
 import { publicAddress } from "./address.ts";
 import type { WebhookMessage } from "./message.ts";
 
@@ -34,7 +35,9 @@ export async function post(
   const target = new URL(url);
   const { address, family } = await publicAddress(target, allowPrivate);
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const ending = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
+  const late = new AbortController();
+  const deadline = after(answerMs, () => late.abort());
+  const ending = AbortSignal.any([signal, late.signal]);
   const request = (target.protocol === "https:" ? httpsRequest : httpRequest)(target, {
     method: "POST",
     // The address that was looked at is the one that is called, whatever a second look-up would say.
@@ -46,7 +49,7 @@ export async function post(
     headers: { ...headers, ...more, "content-length": body.length },
   });
   request.on("error", (error) =>
-    reject(ending.aborted && !signal.aborted ? new Error(`no answer within ${answerMs} ms`) : error),
+    reject(late.signal.aborted && !signal.aborted ? new Error(`no answer within ${answerMs} ms`) : error),
   );
   request.on("response", (response) => {
     // What it says is of no interest, and could be without end.
@@ -54,11 +57,11 @@ export async function post(
     response.destroy();
     resolve({
       status: response.statusCode ?? 0,
-      retryAfterMs: retryAfterMs(response.headers["retry-after"], Date.now()),
+      retryAfterMs: retryAfterMs(response.headers["retry-after"], wallClock()),
     });
   });
   request.end(body);
-  return promise;
+  return promise.finally(() => deadline.stop());
 }
 
 /** The header as RFC 9110 has it: seconds, or a date. */

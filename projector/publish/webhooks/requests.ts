@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { wallClock } from "../../../shared/clock.ts";
 import type { Config } from "../../../shared/config.ts";
 import { keysFile } from "../../../shared/config.ts";
 import { listKeys } from "../../../shared/keys.ts";
@@ -53,7 +54,7 @@ export const WEBHOOK_HANDLERS: WebhookHandlers = {
         );
       return withEndpoints(owner, (endpoints) => {
         const isFirst = endpoints.all().length === 0;
-        const { id, secret } = endpoints.add(workspaceId, url, store.numbers.last(), Date.now());
+        const { id, secret } = endpoints.add(workspaceId, url, store.numbers.last(), wallClock());
         // Whoever adds the first one knows where they are.
         if (isFirst) settleHere(owner.config.databaseDir, endpoints);
         return { id, secret };
@@ -85,7 +86,7 @@ export const WEBHOOK_HANDLERS: WebhookHandlers = {
   },
   async "webhooks.rotate-secret"({ id, graceMs }, { owner }) {
     const secret = withEndpoints(owner, (endpoints) =>
-      endpoints.rotate(known(endpoints, id).id, Date.now() + graceMs),
+      endpoints.rotate(known(endpoints, id).id, wallClock() + graceMs),
     );
     return { id, secret };
   },
@@ -93,7 +94,7 @@ export const WEBHOOK_HANDLERS: WebhookHandlers = {
     const endpoint = withEndpoints(owner, (endpoints) => known(endpoints, id));
     const allowPrivate = owner.config.webhooksAllowPrivate;
     const posting = { allowPrivate, answerMs: ANSWER_MS, signal };
-    const { status } = await post(endpoint.url, testMessage(endpoint, new Date()), posting);
+    const { status } = await post(endpoint.url, testMessage(endpoint, new Date(wallClock())), posting);
     return { status };
   },
   async "webhooks.redeliver"({ id, lead }, { owner }) {

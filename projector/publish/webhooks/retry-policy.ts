@@ -1,3 +1,4 @@
+import { randomNumber } from "../../../shared/clock.ts";
 import type { Answer } from "./post.ts";
 
 /** What a receiver's answer means, as Standard Webhooks says. */
@@ -54,7 +55,7 @@ export function nextTry(
   attempts: number,
   now: number,
   schedule: readonly number[] = SCHEDULE_MS,
-  random: () => number = Math.random,
+  random: () => number = randomNumber,
 ): number | null {
   const wait = schedule[attempts - 1];
   return wait === undefined ? null : now + Math.round(wait * (1 + random() / 10));

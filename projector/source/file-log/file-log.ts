@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { delay, nextTurn } from "../../../shared/clock.ts";
 import type { Logger } from "../../../shared/log.ts";
 import {
   type Batch,
@@ -59,9 +59,7 @@ export function createFileLog(folder: string, { log }: FileLogOptions = {}): Sou
         more = batch?.more ?? false;
         if (batch !== undefined) await sink.handle(batch);
         else if (!follow) return;
-        await (batch !== undefined
-          ? yieldToEvents()
-          : delay(POLL_MS, undefined, { signal }).catch(() => undefined));
+        await (batch !== undefined ? nextTurn() : delay(POLL_MS, signal));
       }
     } finally {
       files = new Map();
@@ -117,5 +115,3 @@ function openNewFiles(
   }
   return begun;
 }
-
-const yieldToEvents = () => new Promise<void>((resolve) => setImmediate(resolve));

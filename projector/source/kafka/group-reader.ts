@@ -1,4 +1,5 @@
 import type { Admin, Consumer, EachBatchPayload } from "kafkajs";
+import { after, monotonic, type Timer } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
 import { type Position, partitionName, recordHash, type Sink, SourceError } from "../source.ts";
@@ -48,12 +49,15 @@ export function createGroupReader({
   let failed = false;
   let joined = false;
   let noted = 0;
-  let idle: NodeJS.Timeout | undefined;
+  let idle: Timer | undefined;
 
   const positionOf = (topic: string, partition: number): Position => {
     const position = sink.positions().find((one) => one.topic === topic && one.partition === partition);
     if (!position)
-      throw new SourceError(`topic ${topic} has a new partition ${partition}; start again for what to do`);
+      throw new SourceError(
+        `topic ${topic} has a new partition ${partition}; start again for what to do`,
+        "changed",
+      );
     return position;
   };
 
@@ -83,7 +87,7 @@ export function createGroupReader({
   };
 
   const noteInGroup = async (): Promise<void> => {
-    noted = performance.now();
+    noted = monotonic();
     const offsets = Object.entries(assignment).flatMap(([topic, partitions]) =>
       partitions.map((partition) => ({
         topic,
@@ -114,10 +118,10 @@ export function createGroupReader({
   };
 
   const commitWhenIdle = () => {
-    clearTimeout(idle);
-    idle = setTimeout(() => {
+    idle?.stop();
+    idle = after(COMMIT_WAIT_MS, () => {
       void inTurn(() => sink.handle({ records: [], positions: [], more: false })).catch(fail);
-    }, COMMIT_WAIT_MS);
+    });
   };
 
   const fold = async ({ batch, heartbeat, isStale }: EachBatchPayload): Promise<void> => {
@@ -134,7 +138,7 @@ export function createGroupReader({
       return;
     }
     requireSameTopic(position, batch);
-    clearTimeout(idle);
+    idle?.stop();
     const fresh = batch.messages.filter(({ offset }) => Number(offset) >= position.nextOffset);
     unread.moved(position, Number(batch.highWatermark));
     let more = false;
@@ -154,7 +158,7 @@ export function createGroupReader({
     }
     if (more) commitWhenIdle();
     onBatch();
-    if (!config.temporaryGroup && performance.now() - noted > GROUP_NOTE_MS) void noteInGroup();
+    if (!config.temporaryGroup && monotonic() - noted > GROUP_NOTE_MS) void noteInGroup();
   };
 
   return {
@@ -196,7 +200,7 @@ export function createGroupReader({
     /** Ends reading; what is being handed over is handed over. */
     async stop(): Promise<void> {
       failed = true;
-      clearTimeout(idle);
+      idle?.stop();
       await queue;
     },
     noteInGroup,

@@ -20,7 +20,10 @@ export async function partitionCounts(
   const existing = new Set(await admin.listTopics());
   const missing = [...topics.values()].filter((name) => !existing.has(name));
   if (missing.length > 0) {
-    throw new SourceError(`Kafka has no topic ${missing.join(", ")}; create it with: npm run topics`);
+    throw new SourceError(
+      `Kafka has no topic ${missing.join(", ")}; create it with: npm run topics`,
+      "missing",
+    );
   }
   const { topics: found } = await admin.fetchTopicMetadata({ topics: [...topics.values()] });
   const counts = new Map(found.map(({ name, partitions }) => [name, partitions.length]));
@@ -50,6 +53,7 @@ export function firstPositions(counts: ReadonlyMap<string, number>, stored: read
         `topic ${topic} grew from ${known.length} to ${count} partitions: one lead's events now lie in two of them, and ` +
           "their order is lost. Create a new topic with that many partitions, write the archive (npm run archive) into " +
           "it by key, let the producers use it, name it in KAFKA_TOPIC_*, and fold it with a new DATABASE_DIR",
+        "changed",
       );
     }
     return [];
@@ -74,6 +78,7 @@ export function requireHeld({ topic, partition, nextOffset }: Position, held: Of
     throw new SourceError(
       `${topic}/${partition}: the next record to fold is ${nextOffset}, but the broker has deleted all before ` +
         `${held.low} (retention); ${REBUILD}`,
+      "changed",
     );
   }
   if (nextOffset > held.high) {
@@ -84,4 +89,5 @@ export function requireHeld({ topic, partition, nextOffset }: Position, held: Of
 export const recreated = (topic: string, sign: string): SourceError =>
   new SourceError(
     `topic ${topic} is not the one that was folded: ${sign}; it was recreated or lost records. ${REBUILD}`,
+    "changed",
   );

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Admin, Kafka } from "kafkajs";
+import { delay, every, type Timer } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
 import { partitionName, type Sink, type Source } from "../source.ts";
@@ -59,7 +59,7 @@ export function createKafkaSource(config: KafkaConfig, log: Logger): Source {
         if (!isKafkaTrouble(error)) throw error;
         brokerTrouble = `Kafka can't be read: ${(error as Error).message}`;
         log.warn({ error: (error as Error).message, retryInMs: wait }, "Kafka can't be read; trying again");
-        await delay(wait, undefined, { signal }).catch(() => undefined);
+        await delay(wait, signal);
         wait = Math.min(wait * 2, LONGEST_RETRY_MS);
       }
     }
@@ -118,8 +118,8 @@ async function consume({
     retry: { retries: 5, restartOnFailure: async () => false },
   });
   const ended = Promise.withResolvers<void>();
-  let checking: NodeJS.Timeout | undefined;
-  let looking: NodeJS.Timeout | undefined;
+  let checking: Timer | undefined;
+  let looking: Timer | undefined;
   const onAbort = () => ended.resolve();
   signal.addEventListener("abort", onAbort, { once: true });
   try {
@@ -150,8 +150,8 @@ async function consume({
       reader.assigned(payload.memberAssignment);
     });
     consumer.on("consumer.start_batch_process", ({ payload }) => reader.passedOver(payload));
-    checking = setInterval(() => void reader.check(), CHECK_MS);
-    if (ends) looking = setInterval(() => !reader.behind(ends) && ended.resolve(), LOOK_MS);
+    checking = every(CHECK_MS, () => void reader.check());
+    if (ends) looking = every(LOOK_MS, () => !reader.behind(ends) && ended.resolve());
     await consumer.run({ autoCommit: false, eachBatchAutoResolve: true, eachBatch: reader.eachBatch });
     try {
       await ended.promise;
@@ -162,8 +162,8 @@ async function consume({
   } finally {
     onReader(undefined);
     signal.removeEventListener("abort", onAbort);
-    clearInterval(checking);
-    clearInterval(looking);
+    checking?.stop();
+    looking?.stop();
     ended.promise.catch(() => undefined);
     await consumer.disconnect().catch(() => undefined);
     if (config.temporaryGroup) await admin.deleteGroups([config.groupId]).catch(() => undefined);

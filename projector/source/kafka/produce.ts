@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import kafkajs, { type Message, type Producer } from "kafkajs";
+import { wallClock } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
 import { createFileLog } from "../file-log/file-log.ts";
@@ -132,7 +133,7 @@ async function hashesInTopics(
 ): Promise<ReadonlyMap<string, PartitionContents>> {
   const hashes = new Map<string, string[]>();
   const positions = new Map<string, Position>();
-  const groupId = `${config.groupId}-produce-${process.pid}-${Date.now()}`;
+  const groupId = `${config.groupId}-produce-${process.pid}-${wallClock()}`;
   const source = createKafkaSource({ ...config, groupId, temporaryGroup: true }, log);
   const sink: Sink = {
     positions: () => [...positions.values()],

@@ -1,5 +1,5 @@
-import { randomUUID } from "node:crypto";
 import type { Admin, Kafka } from "kafkajs";
+import { after, randomId } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import { type Position, partitionName, recordHash, SourceError } from "../source.ts";
 import { heldOffsets, requireHeld } from "./history-check.ts";
@@ -40,7 +40,7 @@ async function compare(
   strange: Map<string, Position>,
 ): Promise<void> {
   const topicOf = new Map([...config.topics].map(([topic, name]) => [name, topic]));
-  const groupId = `${config.groupId}-compare-${randomUUID()}`;
+  const groupId = `${config.groupId}-compare-${randomId()}`;
   const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 100, retry: { retries: 3 } });
   const left = new Map(strange);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -50,7 +50,7 @@ async function compare(
         `the log could not be compared with the one that was folded: the broker gave no record of ${[...left.keys()].join(", ")}`,
       ),
     );
-  const deadline = setTimeout(waitedTooLong, DEADLINE_MS);
+  const deadline = after(DEADLINE_MS, waitedTooLong);
   try {
     await consumer.connect();
     await consumer.subscribe({
@@ -81,7 +81,7 @@ async function compare(
     }
     await promise;
   } finally {
-    clearTimeout(deadline);
+    deadline.stop();
     await consumer.disconnect().catch(() => undefined);
     await admin.deleteGroups([groupId]).catch(() => undefined);
   }
@@ -92,4 +92,5 @@ const anotherLog = (position: Position): SourceError =>
     `${partitionName(position)}: the record at offset ${position.last?.offset} is not the one that was folded: the views ` +
       "in DATABASE_DIR were folded from another log. Use another DATABASE_DIR, or make the views of what this log holds " +
       "(npm run rebuild -- --accept-loss)",
+    "changed",
   );

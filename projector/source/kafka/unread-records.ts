@@ -1,3 +1,4 @@
+import { monotonic } from "../../../shared/clock.ts";
 import { type End, type Position, partitionName } from "../source.ts";
 
 /**
@@ -21,21 +22,21 @@ export function createUnreadRecords() {
     /** The broker told a partition's end when asked. */
     told(partition: Partition, end: number): void {
       const name = partitionName(partition);
-      seen.set(name, { ...partition, end, movedAt: seen.get(name)?.movedAt ?? performance.now() });
+      seen.set(name, { ...partition, end, movedAt: seen.get(name)?.movedAt ?? monotonic() });
     },
     /** The partition moved, and its end was told with the records. */
     moved({ topic, partition }: Partition, end: number): void {
-      seen.set(partitionName({ topic, partition }), { topic, partition, end, movedAt: performance.now() });
+      seen.set(partitionName({ topic, partition }), { topic, partition, end, movedAt: monotonic() });
     },
     ends: (): readonly End[] => [...seen.values()],
     /** False where a partition has not moved for a while: what it still holds is an open transaction. */
     moves: (partition: Partition): boolean => {
       const movedAt = seen.get(partitionName(partition))?.movedAt;
-      return movedAt === undefined || movedAt > performance.now() - MOVING_MS;
+      return movedAt === undefined || movedAt > monotonic() - MOVING_MS;
     },
     /** Records beyond the positions, in all partitions that are moving. */
     records(positions: readonly Position[]): number {
-      const since = performance.now() - MOVING_MS;
+      const since = monotonic() - MOVING_MS;
       return positions.reduce((sum, position) => {
         const known = seen.get(partitionName(position));
         return known && known.movedAt > since ? sum + Math.max(0, known.end - position.nextOffset) : sum;

@@ -46,7 +46,7 @@ function metricsOf(query: string): string[] {
 async function metricsThere(): Promise<Set<string>> {
   const registry = new Registry();
   const monitor = createMonitor(
-    { databaseDir: "/nowhere", publishes: true, mostLagSeconds: 60 },
+    { role: "projector", databaseDir: "/nowhere", publishes: true, mostLagSeconds: 60 },
     createCommitMetrics(registry),
   );
   registerStateMetrics(registry, monitor, { group: "g", topicName: (topic) => topic });

@@ -9,7 +9,7 @@ export function showHealth(text, ok) {
 
 export function showOverview(status) {
   const { partitions, samples, sizes } = status;
-  showHealth(status.ready ? "The projector is running." : `Not ready: ${status.reason}.`, status.ready);
+  showHealth(status.ready ? `The ${status.role} is running.` : `Not ready: ${status.reason}.`, status.ready);
   byId("lag").textContent = number(partitions.reduce((sum, { records }) => sum + records, 0));
   byId("lag-seconds").textContent = span(Math.max(0, ...partitions.map(({ seconds }) => seconds)));
   byId("rate").textContent = number(samples.at(-1)?.rate ?? 0);
@@ -44,13 +44,14 @@ function showWarnings(warnings) {
   byId("warnings").replaceChildren(...warnings.map((warning) => element("li", visible(warning))));
 }
 
-function showAbout({ version, foldRules, otherRules, role, pid, owner, now, startedAt }) {
+function showAbout({ version, foldRules, otherRules, role, standing, pid, owner, now, startedAt }) {
   const facts = {
     version,
     "rules of the views": otherRules === null ? foldRules : `${foldRules}; the views are by ${otherRules}`,
     "up for": `${span((now - startedAt) / 1_000)}, since ${time(startedAt)}`,
-    "is the folder's": `${role}, process ${pid}`,
-    ...(role === "standby" && owner ? { owner: `process ${owner.pid}` } : {}),
+    role,
+    "is the folder's": `${standing}, process ${pid}`,
+    ...(standing === "standby" && owner ? { owner: `process ${owner.pid}` } : {}),
   };
   byId("about").replaceChildren(
     ...Object.entries(facts).flatMap(([name, value]) => {

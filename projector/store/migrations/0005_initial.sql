@@ -1,6 +1,6 @@
 -- Facts of this database: "number" is the last number that a change was given, "fold_version" the rules that its views
 -- are made by, "superseded" (once another generation serves) that one's number, "unscrubbed" says that leads were erased
--- and the file was not rewritten since.
+-- and the file was not rewritten since, "replica" that the views were read from the topic of views and not folded here.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO meta (name, value) VALUES ('number', '0');
 
@@ -95,3 +95,9 @@ CREATE TABLE set_aside (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX set_aside_lane ON set_aside (relay, lane, next_try_at) WHERE next_try_at IS NOT NULL;
 CREATE INDEX set_aside_due ON set_aside (relay, next_try_at) WHERE next_try_at IS NOT NULL;
+
+-- On a replica: the order in which changes came, since those of different partitions do not come in the order of their
+-- numbers (rule: what a replica tells). "floor" is the number up to which everything had come before.
+CREATE TABLE arrival (
+  seq INTEGER PRIMARY KEY, lead_id TEXT NOT NULL, number INTEGER NOT NULL, floor INTEGER NOT NULL
+) STRICT;

@@ -1,0 +1,86 @@
+import { emailKey, phoneKey } from "../../shared/identity-keys.ts";
+import type { ChangeRow } from "../../shared/view/change.ts";
+import { readViewRecord } from "../publish/view-record.ts";
+import { recordPositionName, type SourceRecord } from "../source/source.ts";
+import type { Store } from "../store/store.ts";
+
+/** What the replica could not take in is listed under this name (`lead-view relays`). */
+export const REPLICA_RELAY = "replica";
+
+/** What became of a record. */
+export type Applied = "shown" | "erased" | "known" | "set aside";
+
+/**
+ * Takes a record of the topic of views into the replica's rows, within a transaction. A lead's number never goes back: what
+ * is not newer than its row says nothing (rule: one number).
+ * @param floor the number up to which everything has come already
+ */
+export function applyRecord(store: Store, record: SourceRecord, floor: number): Applied {
+  let read: ReturnType<typeof readViewRecord>;
+  try {
+    read = readViewRecord(record);
+  } catch (error) {
+    setAside(store, record, (error as Error).message);
+    return "set aside";
+  }
+  if (read.kind === "reference") {
+    const { number } = read.change;
+    if ((store.views.number(read.change.leadId) ?? 0) >= number) return "known";
+    setAside(
+      store,
+      record,
+      `it is larger than its topic takes, and is to be read at ${read.dataref}`,
+      number,
+    );
+    return "set aside";
+  }
+  return applyChange(store, read.change, floor);
+}
+
+/** Takes in a lead's change, where it is newer than what is known of the lead. */
+export function applyChange(store: Store, change: ChangeRow, floor: number): Applied {
+  const { leadId, number, workspaceId, body } = change;
+  if ((store.views.number(leadId) ?? 0) >= number) return "known";
+  store.views.put(leadId, change);
+  if (body === null) {
+    store.identities.remove(leadId);
+    // What SQLite's balancing left of it in unused parts of pages is overwritten by rewriting the file.
+    store.meta.set("unscrubbed", "1");
+  } else {
+    store.identities.put(leadId, workspaceId, foundBy(change, body));
+  }
+  store.numbers.raise(number);
+  store.arrivals.add(leadId, number, floor);
+  store.setAsides.passed(REPLICA_RELAY, leadId, number);
+  return body === null ? "erased" : "shown";
+}
+
+/** What a lead is found by; a replica matches nobody, so that the rest stays empty. */
+function foundBy({ sectionEnds }: ChangeRow, body: Buffer) {
+  const [end] = JSON.parse(sectionEnds) as number[];
+  const { lead } = JSON.parse(`${body.toString("utf8", 0, end)}}`) as { lead: Record<string, unknown> };
+  const { externalLeadId, email, phoneNumber } = lead;
+  const isFindable = typeof externalLeadId === "string" && externalLeadId.isWellFormed();
+  return {
+    externalLeadId: isFindable ? externalLeadId : null,
+    emailKey: emailKey(email),
+    phoneKey: phoneKey(phoneNumber),
+    createdAt: null,
+    matchable: 0,
+    card: "",
+  };
+}
+
+/** Nothing of the topic is passed over in silence: what can't be taken in is kept on a list with its reason. */
+function setAside(store: Store, record: SourceRecord, reason: string, number = 0): void {
+  const key = record.key?.toString("utf8") ?? "";
+  store.setAsides.put(REPLICA_RELAY, {
+    name: key === "" || key.length > 200 ? recordPositionName(record) : key,
+    lane: String(record.partition),
+    number,
+    reason: `${recordPositionName(record)}: ${reason}`,
+    attempts: 1,
+    since: record.timestamp,
+    nextTryAt: null,
+  });
+}
