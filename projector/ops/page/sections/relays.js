@@ -8,6 +8,7 @@ const NAMES = {
   kafka: "views, to their topic",
   dead_letter_topic: "dead letters, to their topic",
   webhook: "webhooks",
+  replica: "views, from their topic",
 };
 const OUTBOXES = [
   { label: "relay", cell: ({ relay }) => NAMES[relay] },
