@@ -3,14 +3,15 @@
 // each with what became of it: folded, repeated, dropped or dead_letter.
 import { parseArgs } from "node:util";
 import { readConfig } from "../../shared/config.ts";
-import { parseExactly, parseJson } from "../../shared/events/exact-json.ts";
+import { parseJson } from "../../shared/events/exact-json.ts";
 import { createLog } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
 import { normalizeTime } from "../decode/times.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import type { Position, Source } from "../source/source.ts";
 import { openStoreToRead } from "../store/store.ts";
-import { foldHistory, leadHistory, noRecordOf, type RecordOutcome } from "./lead-history.ts";
+import { createLeadFold, inOrder, leadHistory, noRecordOf } from "./lead-history.ts";
+import { recordValue } from "./lead-steps.ts";
 import { type Moment, viewAt } from "./time-travel.ts";
 
 const USAGE = "usage: npm run view -- --lead ID (--at TIME|TOPIC/PARTITION/OFFSET | --events)";
@@ -64,32 +65,24 @@ async function printEvents(source: Source, upTo: readonly Position[], leadId: st
     console.error(noRecordOf(leadId));
     return 1;
   }
-  const { outcomes } = foldHistory(leadId, records);
-  const lines = records.map(({ record, time }, index) => ({
-    record,
-    time,
-    ...(outcomes[index] as RecordOutcome),
-  }));
-  // Stable, so records of one partition that say the same time stay in their order.
-  for (const { record, time, outcome, code } of lines.sort((a, b) =>
-    a.time < b.time ? -1 : a.time > b.time ? 1 : 0,
-  )) {
+  const fold = createLeadFold(leadId);
+  for (const one of inOrder(records)) {
+    const { outcome, code } = fold.apply(one);
+    const { time, record } = one;
     const { topic, partition, offset, value } = record;
     console.log(
-      JSON.stringify({ topic, partition, offset, time, outcome, deadLetter: code, value: shown(value) }),
+      JSON.stringify({
+        topic,
+        partition,
+        offset,
+        time,
+        outcome,
+        deadLetter: code,
+        value: recordValue(value),
+      }),
     );
   }
   return 0;
-}
-
-/** The value's JSON, or its text where it is none; null for a tombstone. */
-function shown(value: Buffer | null): unknown {
-  const text = value?.toString("utf8") ?? "null";
-  try {
-    return parseExactly(text);
-  } catch {
-    return text;
-  }
 }
 
 function momentOf(text: string): Moment | undefined {

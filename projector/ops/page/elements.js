@@ -115,6 +115,27 @@ function bodyOf(columns, rows, empty) {
 }
 
 /**
+ * The buttons that go through pages; whoever pressed one by the keyboard keeps it.
+ * @param moves each button's label, and what it does; undefined where there is no way
+ * @param words where one is
+ */
+export function fillPages(place, moves, words) {
+  const focused = place.contains(document.activeElement) ? document.activeElement.textContent : null;
+  if (moves.every(([, move]) => move === undefined)) {
+    place.replaceChildren();
+    return;
+  }
+  const made = moves.map(([label, move]) => {
+    const one = button(label, place.getAttribute("aria-label"), () => void move());
+    one.disabled = move === undefined;
+    return one;
+  });
+  place.replaceChildren(...made, element("span", words));
+  const same = made.find((one) => one.textContent === focused);
+  (same?.disabled ? made.find((one) => !one.disabled) : same)?.focus();
+}
+
+/**
  * A list that is shown a page at a time.
  * @param id of the element for its buttons
  * @param read reads the page behind a name; undefined = the first one
@@ -136,46 +157,35 @@ export function createPages(id, read, show) {
     }
     show(items);
     const from = counted.at(-1);
-    const go = (label, possible, move) => {
-      const made = button(label, place.getAttribute("aria-label"), () => {
-        move();
-        void load();
-      });
-      made.disabled = !possible;
-      return made;
-    };
-    const focused = place.contains(document.activeElement) ? document.activeElement.textContent : null;
     const isFirst = begins.length === 1;
-    if (isFirst && next === null) {
-      place.replaceChildren();
-      return undefined;
-    }
-    place.replaceChildren(
-      go("First", !isFirst, () => {
-        begins = [undefined];
-        counted = [0];
-      }),
-      go("Previous", !isFirst, () => {
-        begins.pop();
-        counted.pop();
-      }),
-      go("Next", next !== null, () => {
-        begins.push(next);
-        counted.push(from + items.length);
-      }),
-      element("span", `${number(from + 1)} to ${number(from + items.length)} of ${number(total)}`),
+    const going = (move) => () => {
+      move();
+      return load();
+    };
+    const back = going(() => {
+      begins.pop();
+      counted.pop();
+    });
+    const on = going(() => {
+      begins.push(next);
+      counted.push(from + items.length);
+    });
+    fillPages(
+      place,
+      [
+        ["First", isFirst ? undefined : begin],
+        ["Previous", isFirst ? undefined : back],
+        ["Next", next === null ? undefined : on],
+      ],
+      `${number(from + 1)} to ${number(from + items.length)} of ${number(total)}`,
     );
-    const same = [...place.querySelectorAll("button")].find((one) => one.textContent === focused);
-    (same?.disabled ? place.querySelector("button:not(:disabled)") : same)?.focus();
     return undefined;
   };
-  return {
-    load,
-    /** Shows the first page again. */
-    begin() {
-      begins = [undefined];
-      counted = [0];
-      return load();
-    },
+  const begin = () => {
+    begins = [undefined];
+    counted = [0];
+    return load();
   };
+  /** `begin` shows the first page again. */
+  return { load, begin };
 }

@@ -30,6 +30,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the operator's page", () => {
 
   beforeAll(async () => {
     log.say({ event: "lead.created", data: { firstName: "<b>Ann</b>", lastName: TURNED } });
+    log.say({ event: "lead.updated", data: { businessName: "Acme" } });
     log.say({
       event: "document.updated",
       topic: "omni.document",
@@ -125,11 +126,21 @@ describe.skipIf(!existsSync(CHROMIUM))("the operator's page", () => {
     await page.keyboard.press("Escape");
   });
 
-  test("a lead's view stands beside the records that made it", async () => {
-    const records = await page.locator("#events summary").allTextContents();
-    expect(records).toHaveLength(2);
-    expect(records.join("\n")).toMatch(/lead\.created omni\.lead\/0\/0/);
-    expect(records.join("\n")).toMatch(/document\.updated.*dead letter: unknown_event/);
+  test("a lead's view stands beside the records that made it, each with what it changed and how long it took", async () => {
+    const steps = page.locator("#steps > li");
+    const [created, updated, refused] = await steps.locator("summary").allTextContents();
+    expect(await steps.count()).toBe(3);
+    expect(created).toMatch(
+      /lead\.created omni\.lead\/0\/0\d+ changes; folded in [\d.]+ (µs|ms), assembled in [\d.]+ (µs|ms)/,
+    );
+    expect(updated).toMatch(/lead\.updated omni\.lead\/0\/1/);
+    expect(refused).toMatch(/document\.updated.*dead letter: unknown_eventchanges nothing/);
+    await steps.nth(1).locator("summary").focus();
+    await page.keyboard.press("Enter");
+    const change = steps.nth(1).locator(".change").filter({ hasText: "lead.businessName" });
+    expect(await change.textContent()).toBe('lead.businessName changed− null+ "Acme"');
+    expect(await steps.nth(1).locator("pre").textContent()).toContain('"event": "lead.updated"');
+    expect(await faults()).toEqual([]);
     await page.getByLabel("Lead id").fill("nobody");
     await page.getByRole("button", { name: "Show", exact: true }).click();
     await until("no records", async () => (await text("lookup-state")).includes("no record of lead nobody"));
