@@ -4,16 +4,15 @@ import type { Config } from "../../shared/config.ts";
 import { generationFile } from "../../shared/generation.ts";
 import { otherFoldRules } from "../projection/fold-version.ts";
 import type { Committed } from "../projection/projection.ts";
-import { DEAD_LETTERS_RELAY } from "../publish/dead-letter-topic.ts";
 import type { TopicLimit } from "../publish/topic-limits.ts";
-import { VIEWS_RELAY } from "../publish/view-topic.ts";
 import { waitingFor } from "../publish/webhooks/deliver.ts";
 import { type Endpoint, type Endpoints, relayOf } from "../publish/webhooks/endpoints.ts";
 import { isAtHome } from "../publish/webhooks/home.ts";
-import { REPLICA_RELAY } from "../replica/apply-record.ts";
+import type { BrokerCertificate } from "../source/kafka/certificates.ts";
 import type { Batch, Source } from "../source/source.ts";
 import type { Store } from "../store/store.ts";
 import { createLag, type PartitionLag } from "./lag.ts";
+import { type Outbox, outboxesOf, readableEndpoints } from "./outboxes.ts";
 
 /** What a projector works on while one generation serves. */
 export interface Subject {
@@ -33,21 +32,8 @@ export interface Sample {
   readonly rate: number;
 }
 
-/** How much of something waits to be handed on. */
-export interface Outbox {
-  readonly relay: "kafka" | "dead_letter_topic" | "webhook" | "replica";
-  /** The name under which it sets aside; null where each endpoint has one of its own. */
-  readonly name: string | null;
-  /** Behind the cursor. */
-  readonly waiting: number;
-  /** Passed by while others went on, and tried again by itself. */
-  readonly setAside: number;
-  /** Tried again by a command only: refused, undelivered, or gone out as a reference. */
-  readonly held: number;
-}
-
 /** How an endpoint of webhooks is doing. */
-export interface WebhookStatus extends Omit<Outbox, "relay" | "name"> {
+export interface WebhookStatus extends Omit<Outbox, "relay" | "name" | "oldest"> {
   readonly endpoint: Endpoint;
 }
 
@@ -97,6 +83,7 @@ export function createMonitor(
   let foldedBefore = 0;
   let sampledAt = monotonic();
   let topicLimits: readonly TopicLimit[] = [];
+  let certificates: readonly BrokerCertificate[] = [];
   const lag = createLag();
   const samples: Sample[] = [];
 
@@ -136,6 +123,7 @@ export function createMonitor(
       standing = now;
       state = why;
     },
+    role,
     standing: (): Standing => standing,
     /** Events since this projector began, by type. */
     events: (): readonly EventCount[] =>
@@ -167,12 +155,12 @@ export function createMonitor(
       subject && role === "projector" ? otherFoldRules(subject.store) : undefined,
     deadLetters: (): number => subject?.store.deadLetters.count() ?? 0,
     /** The endpoints of webhooks; none where they can't be read. */
-    endpoints: (): readonly Endpoint[] => (subject ? readable(subject.endpoints) : []),
+    endpoints: (): readonly Endpoint[] => (subject ? readableEndpoints(subject.endpoints) : []),
     /** Some endpoints and how they are doing, from behind one on; from the first one on where there is none of that id. */
     webhooksAfter(after: string | undefined, most: number): { endpoints: WebhookStatus[]; total: number } {
       if (!subject) return { endpoints: [], total: 0 };
       const { store, endpoints } = subject;
-      const all = readable(endpoints);
+      const all = readableEndpoints(endpoints);
       const begin = all.findIndex(({ id }) => id === after) + 1;
       const counts = new Map(store.setAsides.counts().map((one) => [one.relay, one]));
       const statuses = all.slice(begin, begin + most).map((endpoint) => {
@@ -189,31 +177,15 @@ export function createMonitor(
         return false;
       }
     },
-    outboxes(): Outbox[] {
-      if (!subject) return [];
-      const { store, endpoints } = subject;
-      const counts = store.setAsides.counts();
-      const outbox = (relay: Outbox["relay"], waiting: number, name: string | null): Outbox => {
-        const its = counts.filter((one) =>
-          name === null ? one.relay.startsWith("webhook:") : one.relay === name,
-        );
-        return {
-          relay,
-          name,
-          waiting,
-          setAside: its.reduce((sum, one) => sum + one.waiting, 0),
-          held: its.reduce((sum, one) => sum + one.held, 0),
-        };
-      };
-      const webhooks = readable(endpoints).reduce((sum, endpoint) => sum + waitingFor(store, endpoint), 0);
-      if (role === "replica") return [outbox("replica", 0, REPLICA_RELAY)];
-      const views = store.views.waiting(store.relays.position(VIEWS_RELAY));
-      const topics = [
-        outbox("kafka", views, VIEWS_RELAY),
-        outbox("dead_letter_topic", store.deadLetters.waiting(), DEAD_LETTERS_RELAY),
-      ];
-      return [...(publishes ? topics : []), outbox("webhook", webhooks, null)];
+    outboxes: (): Outbox[] => (subject ? outboxesOf(subject, role, publishes) : []),
+    /** How many dead letters wait, by topic; undefined where that is not known just now. */
+    deadLettersByTopic: (): ReadonlyMap<string, number> | undefined =>
+      subject && new Map(subject.store.deadLetters.byTopic().map(({ topic, count }) => [topic, count])),
+    /** Told when the brokers' certificates expire. */
+    certificates(found: readonly BrokerCertificate[]): void {
+      certificates = found;
     },
+    brokerCertificates: (): readonly BrokerCertificate[] => certificates,
     /** Told what the topics that are published to take. */
     limits(found: readonly TopicLimit[]): void {
       topicLimits = found;
@@ -228,13 +200,4 @@ export function createMonitor(
     },
     stop: (): void => sampling.stop(),
   };
-}
-
-/** The endpoints; none where their file can't be read just now. */
-function readable(endpoints: Pick<Endpoints, "all">): Endpoint[] {
-  try {
-    return endpoints.all();
-  } catch {
-    return [];
-  }
 }
