@@ -172,12 +172,6 @@ export function registerStateMetrics(
         this.set({ topic: topicName(topic) }, counts.get(topic) ?? 0);
     },
   });
-  const oldest = new Gauge({
-    name: "lead_view_outbox_oldest_timestamp_seconds",
-    help: "When the change was made that waits longest to be handed on; not there where none waits",
-    labelNames: ["relay"],
-    registers,
-  });
   new Gauge({
     name: "lead_view_outbox_depth",
     help: "Changes, or dead letters, that wait to be handed on",
@@ -192,6 +186,12 @@ export function registerStateMetrics(
         asides.set({ relay, retried: "by_command" }, held);
       }
     },
+  });
+  const oldest = new Gauge({
+    name: "lead_view_outbox_oldest_timestamp_seconds",
+    help: "When the change was made that waits longest to be handed on; not there where none waits",
+    labelNames: ["relay"],
+    registers,
   });
   const asides = new Gauge({
     name: "lead_view_set_aside",

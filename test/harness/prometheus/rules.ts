@@ -88,7 +88,7 @@ function testOf({ start, interval, series, length }: Recording, checks: readonly
         interval: `${interval}s`,
         input_series: used.map((one) => ({ series: nameOf(one), values: valuesOf(one, start, length) })),
         promql_expr_test: checks.map(({ at, firing }) => ({
-          expr: 'count by (alertname) (ALERTS{alertstate="firing"})',
+          expr: 'group by (alertname) (ALERTS{alertstate="firing"})',
           eval_time: `${at * interval}s`,
           exp_samples: firing.map((alert) => ({ labels: `{alertname="${alert}"}`, value: 1 })),
         })),
