@@ -1,8 +1,8 @@
 import { assembleView } from "../assemble/assemble.ts";
 import type { Decode, Decoded } from "../decode/decode.ts";
 import { type Applied, applyDecoded, deadLetterOf } from "../projection/apply.ts";
-import { logRowOf, pendingLogReader } from "../projection/log-reader.ts";
-import { emptyLead, type PendingLead } from "../projection/pending-leads.ts";
+import { emptyLead, NOTHING_STORED } from "../projection/held-leads.ts";
+import { logReader } from "../projection/recent-logs.ts";
 import {
   NO_TIMESTAMP,
   type Position,
@@ -83,21 +83,20 @@ export interface LeadFold {
 
 /** Begins to fold a lead. */
 export function createLeadFold(leadId: string): LeadFold {
-  const lead: PendingLead = { ...emptyLead(leadId), replaces: true };
+  const lead = emptyLead(leadId, true);
   return {
     apply({ record, decoded, code }) {
       if (decoded === undefined) return { outcome: "dead_letter", code: code ?? null };
       try {
-        return { outcome: applyDecoded(lead, decoded, () => undefined), code: null };
+        return { outcome: applyDecoded(NOTHING_STORED, lead, decoded), code: null };
       } catch (error) {
         return { outcome: "dead_letter", code: deadLetterOf(record, decoded, error).code };
       }
     },
     view() {
-      const pending = lead.owner === null || lead.erased !== false ? undefined : lead.parts.get(lead.owner);
-      if (!pending) return null;
-      const logs = pendingLogReader([...pending.logs.values()].map(logRowOf));
-      return assembleView({ part: pending.part, logs, matchingLeads: [] }).body.toString("utf8");
+      const held = lead.owner === null || lead.erased !== false ? undefined : lead.parts.get(lead.owner);
+      if (!held) return null;
+      return assembleView(held.part, logReader(held.logs, held.older)).body.toString("utf8");
     },
   };
 }

@@ -22,8 +22,9 @@ export interface ReplicaSinkParts {
 export function createReplicaSink(parts: ReplicaSinkParts): Sink {
   const { store, gate, log, signal, onBatch, onTrouble, onErased } = parts;
 
-  const commit = (batch: Batch): readonly (readonly [SourceRecord, Applied])[] =>
-    store.transaction(() => {
+  const commit = (batch: Batch): readonly (readonly [SourceRecord, Applied])[] => {
+    const erases = batch.records.some(({ value }) => value === null);
+    return (erases ? store.erasing : store.transaction)(() => {
       const stored = new Map(
         store.positions.all().map((one) => [`${one.topic}/${one.partition}`, one.nextOffset]),
       );
@@ -35,6 +36,7 @@ export function createReplicaSink(parts: ReplicaSinkParts): Sink {
       store.arrivals.prune();
       return applied;
     });
+  };
 
   return {
     positions: () => store.positions.all(),

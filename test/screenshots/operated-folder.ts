@@ -79,7 +79,7 @@ export async function openOperatedFolder({ leads, deadLetters, endpoints }: Oper
   const store = openStoreToRead({ databaseDir });
   await until("all to be folded", () => store.deadLetters.count() >= deadLetters, 120_000);
   /** A lead with some history. */
-  const leadId = store.leads.owned(0, 1)[0]?.[1] as string;
+  const leadId = store.views.after(0, 1)[0]?.leadId as string;
   store.close();
   return {
     folder,
