@@ -25,7 +25,7 @@ export function element(name, text, className = "") {
 export function button(label, about, onClick) {
   const made = element("button", label);
   made.type = "button";
-  made.setAttribute("aria-label", `${label} ${about}`);
+  made.setAttribute("aria-label", visible(`${label} ${about}`));
   made.addEventListener("click", () => onClick(made));
   return made;
 }
