@@ -4,6 +4,8 @@ import { parse } from "./text.js";
 const KEY = "lead-view-ops-key";
 const BY = "lead-view-ops-by";
 const LOOK_MS = 250;
+/** Happens on the window where a request of this page moved on, so that what is shown is asked for again. */
+export const MOVED = "request-moved";
 
 let key = keyFromAddress() ?? sessionStorage.getItem(KEY) ?? "";
 let by = sessionStorage.getItem(BY) ?? "";
@@ -45,8 +47,10 @@ export const after = (name) => (name === undefined ? "" : `?after=${encodeURICom
  */
 export async function act(kind, args, onWait = () => undefined) {
   const { request } = await ask("requests", { kind, arguments: args, ...(by === "" ? {} : { by }) });
-  for (;;) {
+  for (let told; ; ) {
     const found = await ask(`requests/${request}`);
+    if (found.state !== told) dispatchEvent(new Event(MOVED));
+    told = found.state;
     if (found.state === "done") return found.result;
     if (found.state === "failed") throw new Error(found.error);
     onWait(found);

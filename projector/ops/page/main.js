@@ -1,5 +1,5 @@
 // The operator's page: asks the projector how it is doing, and shows it.
-import { ask, hasKey, keepKey, useKey } from "./ask.js";
+import { ask, hasKey, keepKey, MOVED, useKey } from "./ask.js";
 import { byId, scrollable } from "./elements.js";
 import { showCharts } from "./sections/charts.js";
 import { showDeadLetters } from "./sections/dead-letters.js";
@@ -81,6 +81,7 @@ byId("login-form").addEventListener("submit", (event) => {
   useKey(byId("key").value, byId("by").value.trim());
   void open();
 });
+addEventListener(MOVED, () => void showStatus().catch(() => undefined));
 scrollable("view", "view-title");
 scrollable("letter-value", "letter-value-title");
 await open();

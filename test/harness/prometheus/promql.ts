@@ -63,6 +63,8 @@ function build(node: SyntaxNode, source: Source): Query {
   }
 }
 
+const NONE: readonly Series[] = [];
+
 /** The series of a selector: those that there are when it is asked. */
 function select(node: SyntaxNode, { text, recording }: Source): () => readonly Series[] {
   const textOf = (one: SyntaxNode | null) => (one ? text.slice(one.from, one.to) : "");
@@ -79,8 +81,15 @@ function select(node: SyntaxNode, { text, recording }: Source): () => readonly S
       return pattern.test(value) === (operator === "=~");
     };
   });
-  return () =>
-    (recording.series.get(name) ?? []).filter((series) => matchers.every((matches) => matches(series)));
+  let all: readonly Series[] | undefined;
+  let chosen: readonly Series[] = [];
+  return () => {
+    // Another list where a series came to it.
+    const known = recording.series.get(name) ?? NONE;
+    if (known !== all) chosen = known.filter((series) => matchers.every((matches) => matches(series)));
+    all = known;
+    return chosen;
+  };
 }
 
 function instant(chosen: readonly Series[], at: number): Sample[] {
