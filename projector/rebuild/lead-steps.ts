@@ -1,5 +1,6 @@
 import { monotonic } from "../../shared/clock.ts";
 import { parseExactly } from "../../shared/events/exact-json.ts";
+import { recordValue } from "../source/record-value.ts";
 import { createLeadFold, type HistoryRecord, type RecordOutcome } from "./lead-history.ts";
 import { type ViewChange, viewChanges } from "./view-changes.ts";
 
@@ -70,13 +71,3 @@ export function leadSteps(
 }
 
 const parsed = (view: string | null): unknown => (view === null ? null : parseExactly(view));
-
-/** The value's JSON, or its text where it is none; null for a tombstone. */
-export function recordValue(value: Buffer | null): unknown {
-  const text = value?.toString("utf8") ?? "null";
-  try {
-    return parseExactly(text);
-  } catch {
-    return text;
-  }
-}

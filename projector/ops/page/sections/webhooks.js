@@ -19,7 +19,7 @@ const COLUMNS = [
 const pages = createPages(
   "webhooks-pages",
   (behind) => ask(`webhooks${after(behind)}`),
-  (items) => fillTable("webhooks", COLUMNS, items, "There are none: npm run webhooks -- add makes one."),
+  (items) => fillTable("webhooks", COLUMNS, items, "There are none: npx lead-view webhooks add makes one."),
 );
 
 export const showWebhooks = pages.load;
