@@ -59,7 +59,7 @@ function stepItem({ topic, partition, offset, time: at, outcome, code, value, ch
   else if (outcome !== "folded") summary.append(` ${outcome}`);
   const { foldMs, assembleMs } = took;
   const count = changes.length + more;
-  const told = `${count === 0 ? "changes nothing" : count === 1 ? "1 change" : `${number(count)} changes`}; folded in ${milliseconds(foldMs)}, assembled in ${milliseconds(assembleMs)}`;
+  const told = `${count === 0 ? "changes nothing" : count === 1 ? "1 change" : `${number(count)} changes`}; folded in ${milliseconds(foldMs)}${assembleMs === 0 ? "" : `, assembled in ${milliseconds(assembleMs)}`}`;
   summary.append(element("div", told, "took"));
   details.append(summary, ...changes.map(changeItem));
   if (more > 0) details.append(element("p", `and ${number(more)} more`, "hint"));
