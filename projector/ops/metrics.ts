@@ -146,8 +146,10 @@ export function registerStateMetrics(
     () => (monitor.otherRules() === undefined ? 0 : 1),
   );
   gauge("lead_view_generation", "The generation that serves", monitor.generation);
-  gauge("lead_view_owner", "1 where this process owns its DATABASE_DIR, 0 where it stands by", () =>
-    monitor.standing() === "owner" ? 1 : 0,
+  gauge(
+    "lead_view_owner",
+    "1 where this process owns its DATABASE_DIR, and it is its turn; 0 where it stands by",
+    () => (monitor.standing() === "owner" && monitor.owns() !== false ? 1 : 0),
   );
   new Gauge({
     name: "lead_view_info",

@@ -15,6 +15,7 @@ import { leadRoutes } from "./lead-routes.ts";
 import type { Monitor } from "./monitor.ts";
 import { relayRoutes } from "./relay-routes.ts";
 import { requestRoutes } from "./request-routes.ts";
+import { shardRoutes } from "./shard-routes.ts";
 
 interface OpsParts {
   readonly monitor: Monitor;
@@ -77,4 +78,5 @@ export function opsRoutes(server: FastifyInstance, { monitor, config, key }: Ops
   relayRoutes(server, parts);
   leadRoutes(server, parts);
   requestRoutes(server, parts);
+  shardRoutes(server, { monitor, config, key });
 }

@@ -8,6 +8,7 @@ import "./sections/lead.js";
 import { showLog } from "./sections/log.js";
 import { showHealth, showOverview } from "./sections/overview.js";
 import { showAsides, showOutboxes } from "./sections/relays.js";
+import { showShards } from "./sections/shards.js";
 import { showPaused, showWebhooks } from "./sections/webhooks.js";
 
 const POLL_MS = 2_000;
@@ -29,6 +30,7 @@ async function showStatus() {
 const showLists = () =>
   Promise.all([
     showGenerations(),
+    showShards(),
     ...[showDeadLetters, showWebhooks, showAsides].map((show) =>
       show().catch((error) => {
         if (error.status !== 503) throw error;
