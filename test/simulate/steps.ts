@@ -79,7 +79,9 @@ export async function take(run: Run, step: Step): Promise<void> {
       break;
     case "clock": {
       // What a database has lost it knows by the clock only: set back behind that, it would give numbers again.
-      const least = run.hasLost ? readers.told.highest / 1_000 + 1 - machine.wall() : Number.NEGATIVE_INFINITY;
+      const least = run.hasLost
+        ? readers.told.highest / 1_000 + 1 - machine.wall()
+        : Number.NEGATIVE_INFINITY;
       const ms = step.ms < 0 ? Math.min(0, Math.max(step.ms, least)) : step.ms;
       machine.wallBase += ms;
       if (ms < 0) run.setBack -= ms;
