@@ -12,6 +12,7 @@ import { NOTHING_STORED } from "../projection/held-leads.ts";
 import { packBatch } from "../projection/packed-batch.ts";
 import { erasureOf } from "../projection/writing.ts";
 import { createFileLog } from "../source/file-log/file-log.ts";
+import { withWorkspacePartitions } from "../source/kafka/workspace-partitions.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import type { Share } from "../source/share.ts";
 import {
@@ -71,8 +72,8 @@ async function buildShare(
   port: Port<ToShare, FromShare>,
   signal: AbortSignal,
 ): Promise<void> {
-  const config = readConfig(process.env);
   const log = createLog("projector", "warn");
+  const config = await withWorkspacePartitions(readConfig(process.env), log, { signal });
   const decode = createDecoder(config);
   const waiting = createWaiting(port);
   const slices = createSlices({ path: task.path, count: task.slices, sliceBytes: task.sliceBytes });
@@ -80,7 +81,10 @@ async function buildShare(
     const reading = readInto(slices, task, decode, (records) => port.post({ type: "read", records }));
     if (task.archive !== undefined) {
       requireArchive(task.archive);
-      await createFileLog(task.archive, { log, share: task.share }).readToEnd(reading.sink, signal);
+      await createFileLog(task.archive, { log, share: { ...task.share, shard: config.shard } }).readToEnd(
+        reading.sink,
+        signal,
+      );
     }
     const archiveEnds = new Map(reading.positions().map((one) => [partitionName(one), one.nextOffset]));
     await openHistorySource(config, log, task.share).readToEnd(reading.sink, signal);

@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { wallClock } from "../../shared/clock.ts";
 import type { Config } from "../../shared/config.ts";
 import type { Logger } from "../../shared/log.ts";
+import { shardName } from "../../shared/shard.ts";
 import { startThread, type Thread } from "../../shared/thread.ts";
 import type { Decode } from "../decode/decode.ts";
 import { type BulkWriting, createBulkWriting } from "../projection/bulk-writing.ts";
@@ -75,6 +76,7 @@ async function buildWith(building: Building, workers: number): Promise<Store> {
   const store = openStore(building.file);
   try {
     markFoldRules(store);
+    store.meta.set("shard", shardName(building.config.shard));
     const bulk = createBulkWriting(store, { ...building, failedAt: new Date(wallClock()) });
     await loadLeads(bulk, building, workers);
     building.onProgress("index", 0, 0);

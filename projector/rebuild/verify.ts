@@ -31,12 +31,13 @@ export async function verify(
     const limit = serving.positions.all();
     const expected = limit.reduce((sum, { nextOffset }) => sum + nextOffset, 0);
     const { signal } = new AbortController();
+    const log = createLog("projector", "warn");
     removeDatabase(file);
     const fresh = await buildGeneration({
       config,
       file,
       archive,
-      log: createLog("projector", "warn"),
+      log,
       limit,
       erased: [],
       sameLogAs: [],

@@ -11,11 +11,12 @@ import { partitionCounts } from "./kafka/history-check.ts";
  * topics are not partitioned alike: then a lead's events of two topics would meet in two workers.
  */
 export async function possibleWorkers(config: Config, log: Logger, signal: AbortSignal): Promise<number> {
-  const { foldWorkers, kafka, eventLogDir } = config;
+  const { foldWorkers, kafka, eventLogDir, shard } = config;
   if (foldWorkers === 1) return 1;
   const counts = kafka ? await countsOfCluster(kafka, log, signal) : countsOfFolder(eventLogDir);
   const [first = 1, ...others] = counts;
-  return others.every((count) => count === first) ? Math.min(foldWorkers, first) : 1;
+  const partitions = Math.floor(first / shard.count);
+  return others.every((count) => count === first) ? Math.max(1, Math.min(foldWorkers, partitions)) : 1;
 }
 
 /** Waits for a broker that can't be reached. */

@@ -1,11 +1,15 @@
+import { isPartitionOf, ONLY_SHARD, type Shard } from "../../shared/shard.ts";
+
 /**
  * The partitions that a reader takes, of every topic alike: those whose number leaves the worker's over the number of
- * workers; of these `only` some, where it is given.
+ * workers (with shards, whose place among the shard's does); of these `only` some, where it is given.
  */
 export interface Share {
   readonly worker: number;
   readonly of: number;
   readonly only?: readonly number[];
+  /** Absent = there is only one. */
+  readonly shard?: Shard;
 }
 
 /** All partitions. */
@@ -15,5 +19,7 @@ export const WHOLE: Share = { worker: 0, of: 1 };
 export const sharesOf = (workers: number): Share[] =>
   Array.from({ length: workers }, (_, worker) => ({ worker, of: workers }));
 
-export const takes = ({ worker, of, only }: Share, partition: number): boolean =>
-  partition % of === worker && (only === undefined || only.includes(partition));
+export const takes = ({ worker, of, only, shard = ONLY_SHARD }: Share, partition: number): boolean =>
+  isPartitionOf(shard, partition) &&
+  Math.floor(partition / shard.count) % of === worker &&
+  (only === undefined || only.includes(partition));

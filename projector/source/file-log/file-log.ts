@@ -34,11 +34,12 @@ interface FileLogOptions {
  */
 export function createFileLog(folder: string, { log, share = WHOLE }: FileLogOptions = {}): Source {
   const lookAtAll = createFolderLook(folder, ({ path, reason }) => log?.warn({ path }, reason));
-  const look = () => lookAtAll().filter(({ partition }) => takes(share, partition));
+  const look: FolderLook = () => lookAtAll().filter(({ partition }) => takes(share, partition));
   let files: ReadonlyMap<string, PartitionFile> = new Map();
   let isRead = false;
   return {
     ends: () => [...files.values()].map((file) => file.end()),
+    owns: () => true,
     trouble: () => (isRead ? undefined : "the event log is not read yet"),
     run: (sink, signal) => readAll(sink, signal, true),
     readToEnd: (sink, signal) => readAll(sink, signal, false),
