@@ -57,7 +57,11 @@ export function createBody(): BodyBuilder {
   const sectionEnds: number[] = [];
   const sectionHashes: SectionHash[] = [];
   let offset = 0;
+  /** The section's text, and of it what stands behind the last URL. */
+  let written = "";
   let open = "";
+  /** The byte behind `written`. */
+  let end = 0;
   const section: SectionWriter = {
     text(text) {
       open += text;
@@ -67,8 +71,10 @@ export function createBody(): BodyBuilder {
         open += "null";
         return;
       }
-      offset = append(`${open}"`, offset);
-      urlSlots.push([offset, storageKey]);
+      open += '"';
+      end += Buffer.byteLength(open);
+      written += open;
+      urlSlots.push([end, storageKey]);
       open = '"';
     },
   };
@@ -76,9 +82,11 @@ export function createBody(): BodyBuilder {
     section(write) {
       const start = offset;
       const slots = urlSlots.length;
+      written = "";
       open = "";
+      end = start;
       write(section);
-      offset = append(open, offset);
+      offset = append(written + open, start);
       sectionEnds.push(offset);
       sectionHashes.push(hashOf(scratch.subarray(start, offset), urlSlots, slots));
     },

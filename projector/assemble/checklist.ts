@@ -5,6 +5,7 @@ import { groupShape, type Item, itemShape, type LeadPart } from "../fold/lead-pa
 import { joinMembers, type SectionWriter, writeArray } from "./body.ts";
 import { namesBefore, writeDocumentFacts } from "./documents.ts";
 import { linksOfItem } from "./links.ts";
+import { show, writeShown } from "./shown.ts";
 
 const FILE_TYPES: ReadonlySet<unknown> = new Set(["BANK_STATEMENT", "FILE", "ID", "TAX_RETURN"]);
 const BEFORE_DOCUMENTS = namesBefore(Object.keys(ItemView.fields), "documents");
@@ -14,7 +15,10 @@ export function writeChecklist(section: SectionWriter, part: LeadPart): void {
   writeArray(section, part.groups, ({ facts, items }) => {
     const [head, tail] = renderAround(groupShape, facts, GROUP_HEAD);
     section.text(`{${joinMembers(head, '"items":')}`);
-    writeArray(section, items, (item) => writeItem(section, part, item));
+    writeArray(section, items, (item) => {
+      item.shown ??= show((writer) => writeItem(writer, part, item));
+      writeShown(section, item.shown);
+    });
     section.text(tail === "" ? "}" : `,${tail}}`);
   });
 }

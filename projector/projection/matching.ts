@@ -1,5 +1,6 @@
 import { type MatchingLead, MOST_SHARED, renderMatchingLeads } from "../assemble/matching-leads.ts";
 import { type Identity, sameIdentity } from "../fold/identity.ts";
+import { byTimeThenId } from "../fold/order.ts";
 import type { IdentityRow, MemberRow } from "../store/identities.ts";
 import type { Store } from "../store/store.ts";
 import type { FoldedLead } from "./folded-batch.ts";
@@ -111,25 +112,46 @@ const identityOfRow = (row: IdentityRow): Identity => ({
   matches: row.matches === 1,
 });
 
-/** None where more than `MOST_SHARED` leads share it: a placeholder matches nobody. */
-function membersOf({ identities }: Store, { kind, workspaceId, key }: IdentityKey): MemberRow[] {
-  const rows = identities.members(kind, workspaceId, key, MOST_SHARED + 1);
-  return rows.length > MOST_SHARED ? [] : rows;
+/** Says what a lead's view lists of the leads that share an identity with it: JSON. */
+export type MatchingOf = (leadId: string) => string;
+
+/**
+ * Matches leads as of now: who shares an identity is asked once, however many of them it is asked for.
+ * @param alone leads that are known to share nothing with anybody
+ */
+export function createMatching(store: Store, alone: ReadonlySet<string> = new Set()): MatchingOf {
+  const known = new Map<string, readonly MemberRow[]>();
+  const membersOf = (key: IdentityKey): readonly MemberRow[] => {
+    const name = nameOf(key);
+    const members = known.get(name) ?? sharingOf(store, key);
+    known.set(name, members);
+    return members;
+  };
+  return (leadId) => {
+    if (alone.has(leadId)) return "[]";
+    const owned = storedIdentity(store, leadId);
+    if (!owned?.identity.matches) return "[]";
+    const found = new Map<string, MatchingLead & { matchedOn: IdentityKey["kind"][] }>();
+    for (const key of keysOf(owned)) {
+      for (const { id, createdAt, matchable, card } of membersOf(key)) {
+        const other = found.get(id);
+        if (other) other.matchedOn.push(key.kind);
+        else found.set(id, { id, createdAt, matchable: matchable === 1, card, matchedOn: [key.kind] });
+      }
+    }
+    return renderMatchingLeads(leadId, [...found.values()]);
+  };
 }
 
-/** What a lead's view lists of the leads that share an identity with it: JSON. */
-export function matchingLeads(store: Store, leadId: string): string {
-  const owned = storedIdentity(store, leadId);
-  if (!owned?.identity.matches) return "[]";
-  const found = new Map<string, MatchingLead & { matchedOn: IdentityKey["kind"][] }>();
-  for (const key of keysOf(owned)) {
-    for (const { id, createdAt, matchable, card } of membersOf(store, key)) {
-      const other = found.get(id);
-      if (other) other.matchedOn.push(key.kind);
-      else found.set(id, { id, createdAt, matchable: matchable === 1, card, matchedOn: [key.kind] });
-    }
-  }
-  return renderMatchingLeads(leadId, [...found.values()]);
+/** What one lead's view lists: see `createMatching`. */
+export const matchingLeads = (store: Store, leadId: string): string => createMatching(store)(leadId);
+
+/** None where more than `MOST_SHARED` leads share it: a placeholder matches nobody. */
+function sharingOf({ identities }: Store, { kind, workspaceId, key }: IdentityKey): MemberRow[] {
+  const rows = identities.members(kind, workspaceId, key, MOST_SHARED + 1);
+  if (rows.length > MOST_SHARED) return [];
+  // In the order of the view, so that to sort them for each of them costs a look.
+  return rows.sort((a, b) => byTimeThenId(a.createdAt, a.id, b.createdAt, b.id));
 }
 
 /** The identities of a lead: e-mail first, as the view names them. */

@@ -11,6 +11,7 @@ import {
   type LeadPart,
   type Link,
   NO_PIECE,
+  putDocument,
   putItem,
   putLink,
   type StoredDocument,
@@ -25,7 +26,7 @@ import { type HeldLog, type HeldLogs, hold, type LogKey, noLogs } from "./recent
 // not what there is (rule: cost). One piece has the record and what is small; each other has entities of one kind, a line each.
 
 /** A piece that has as many characters takes no further entity. */
-const PIECE_CHARACTERS = 4_096;
+const PIECE_CHARACTERS = 2_000;
 
 const HEAD = 0;
 /** Pieces of each kind of entities, from KIND.x * PIECES_OF_A_KIND on. */
@@ -159,7 +160,13 @@ export function decodePieces(
 ): WholePart {
   const head = parseJson(pieces[0]?.content as string) as Head;
   const { createdBy, completed, record, extra, olderUpTo } = head;
-  const part: LeadPart = { ...emptyPart(leadId, workspaceId), createdBy, completed, record, extra };
+  const part: LeadPart = {
+    ...emptyPart(leadId, workspaceId),
+    createdBy,
+    completed,
+    record,
+    extra,
+  };
   const logs = noLogs(olderUpTo);
   const sizes: PieceSizes = new Map();
   for (const { piece, content } of pieces) {
@@ -183,13 +190,13 @@ function decodeLine(part: LeadPart, logs: HeldLogs, piece: number, line: string)
       const [groupId, rank] = [line.slice(0, groupEnd), Number(line.slice(groupEnd + 1, rankEnd))];
       const text = line.slice(rankEnd + 1);
       const fields = parseJson(text) as Fields & { readonly id: string };
-      putItem(part, { id: fields.id, fields, text, piece, groupId, rank });
+      putItem(part, { id: fields.id, fields, text, shown: undefined, piece, groupId, rank });
       break;
     }
     case KIND.documents: {
       const fields = parseJson(line) as StoredDocument["fields"];
       const id = fields.id as string;
-      part.documents.set(id, { id, fields, text: line, piece });
+      putDocument(part, { id, fields, text: line, shown: undefined, piece });
       break;
     }
     case KIND.links: {

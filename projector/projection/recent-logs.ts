@@ -207,10 +207,11 @@ const byOrder = (a: LogPlace, b: LogPlace): number => byTimeThenId(a.order, a.id
 
 /** The first, or the last, logs of a role, best first. */
 function inRole(logs: HeldLogs, older: OlderLogs, role: string, end: End, most: number): Log[] {
-  const held = logs.sorted.filter((log) => log.role === role);
-  const found: Log[] = [...held, ...olderInRole(logs, older, role, end, most)];
+  const found: Log[] = [];
+  for (const log of logs.sorted) if (log.role === role) found.push(log);
+  for (const log of olderInRole(logs, older, role, end, most)) found.push(log);
   if (found.length > 1) found.sort(end === "first" ? byOrder : (a, b) => byOrder(b, a));
-  return found.slice(0, most);
+  return found.length > most ? found.slice(0, most) : found;
 }
 
 /** Those that are not held. */

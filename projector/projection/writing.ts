@@ -3,7 +3,7 @@ import type { DeadLetter } from "../store/dead-letters.ts";
 import type { NextNumber } from "../store/numbers.ts";
 import type { Store } from "../store/store.ts";
 import type { FoldedBatch, FoldedCounts, FoldedLead, FoldedPart, Writing } from "./folded-batch.ts";
-import { type MatchingChange, matchingLeads, writeIdentities } from "./matching.ts";
+import { createMatching, type MatchingChange, writeIdentities } from "./matching.ts";
 import { buryView, refreshMatching, writeView } from "./write-view.ts";
 
 export interface WritingOptions {
@@ -49,7 +49,7 @@ function writeViews(
   leads: readonly FoldedLead[],
   { stale, alone }: MatchingChange,
 ): number {
-  const matchingOf = (leadId: string) => (alone.has(leadId) ? "[]" : matchingLeads(store, leadId));
+  const matchingOf = createMatching(store, alone);
   let written = 0;
   for (const { leadId, owner, traceparent, view, erased } of leads) {
     if (erased) stale.delete(leadId);
