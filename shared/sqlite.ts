@@ -16,27 +16,40 @@ const BUSY_TIMEOUT_MS = 5_000;
 export function openWriter(file: string, { mustExist = false } = {}): Connection {
   // What it holds is the owner's alone; the write-ahead log gets the same rights.
   if (!mustExist && file !== ":memory:") closeSync(openSync(file, "a", 0o600));
-  const db = new Database(file, { timeout: BUSY_TIMEOUT_MS, fileMustExist: mustExist });
-  db.pragma(`page_size = ${PAGE_SIZE}`);
-  db.pragma("journal_mode = WAL");
-  // In WAL mode NORMAL can lose the last transactions on a power cut but never part of one; positions
-  // are in the same transaction as what was folded, so what is lost is folded again from the log.
-  db.pragma("synchronous = NORMAL");
-  // What is deleted within a page is overwritten; free pages are by an erase (projector/store/overwriting.ts).
-  db.pragma("secure_delete = FAST");
-  db.pragma("foreign_keys = OFF");
-  db.pragma("temp_store = MEMORY");
-  db.pragma(`cache_size = -${WRITER_CACHE_KIB}`);
-  db.pragma(`mmap_size = ${MMAP_BYTES}`);
-  // The projector checkpoints on a thread of its own (projector/store/checkpointer.ts).
-  db.pragma("wal_autocheckpoint = 0");
-  return db;
+  const opened = new Database(file, { timeout: BUSY_TIMEOUT_MS, fileMustExist: mustExist });
+  return setUp(opened, (db) => {
+    db.pragma(`page_size = ${PAGE_SIZE}`);
+    db.pragma("journal_mode = WAL");
+    // In WAL mode NORMAL can lose the last transactions on a power cut but never part of one; positions
+    // are in the same transaction as what was folded, so what is lost is folded again from the log.
+    db.pragma("synchronous = NORMAL");
+    // What is deleted within a page is overwritten; free pages are by an erase (projector/store/overwriting.ts).
+    db.pragma("secure_delete = FAST");
+    db.pragma("foreign_keys = OFF");
+    db.pragma("temp_store = MEMORY");
+    db.pragma(`cache_size = -${WRITER_CACHE_KIB}`);
+    db.pragma(`mmap_size = ${MMAP_BYTES}`);
+    // The projector checkpoints on a thread of its own (projector/store/checkpointer.ts).
+    db.pragma("wal_autocheckpoint = 0");
+  });
+}
+
+/** Sets a connection up; one that can't be, since its file is busy or damaged, is closed. */
+export function setUp(db: Connection, work: (db: Connection) => void): Connection {
+  try {
+    work(db);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
 }
 
 /** Opens a connection that only reads. Throws where the file is not there. */
 export function openReader(file: string): Connection {
-  const db = new Database(file, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
-  db.pragma(`mmap_size = ${MMAP_BYTES}`);
-  db.pragma("query_only = ON");
-  return db;
+  const opened = new Database(file, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
+  return setUp(opened, (db) => {
+    db.pragma(`mmap_size = ${MMAP_BYTES}`);
+    db.pragma("query_only = ON");
+  });
 }

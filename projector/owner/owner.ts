@@ -115,6 +115,7 @@ export function createOwner(
           if (serving.length > 0)
             takeOver(store, servingFile, compared, {
               number: generation,
+              from,
               kept,
               sameLog: !acceptLoss,
             });

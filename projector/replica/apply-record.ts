@@ -2,6 +2,7 @@ import { emailKey, phoneKey } from "../../shared/identity-keys.ts";
 import type { ChangeRow } from "../../shared/view/change.ts";
 import { readViewRecord } from "../publish/view-record.ts";
 import { recordPositionName, type SourceRecord } from "../source/source.ts";
+import { markUnscrubbed } from "../store/scrub.ts";
 import type { Store } from "../store/store.ts";
 
 /** What the replica could not take in is listed under this name (`lead-view relays`). */
@@ -45,7 +46,7 @@ export function applyChange(store: Store, change: ChangeRow, floor: number): App
   if (body === null) {
     store.identities.remove(leadId);
     // What SQLite's balancing left of it in unused parts of pages is overwritten by rewriting the file.
-    store.meta.set("unscrubbed", "1");
+    markUnscrubbed(store);
   } else {
     store.identities.put(leadId, workspaceId, foundBy(change, body));
   }

@@ -14,7 +14,7 @@ import { createKafkaSource } from "../source/kafka/kafka-source.ts";
 import { type Source, SourceError } from "../source/source.ts";
 import { type Checkpointer, startCheckpointer } from "../store/checkpointer.ts";
 import { SchemaError } from "../store/migrate.ts";
-import { scrub } from "../store/scrub.ts";
+import { createScrubber } from "../store/scrub.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { createReplicaSink } from "./replica-sink.ts";
 
@@ -148,11 +148,12 @@ async function scrubNowAndThen(
   { store, gate, checkpointer, log }: Scrubbing,
   signal: AbortSignal,
 ): Promise<void> {
+  const scrub = createScrubber({ store, checkpointer, between: gate.during });
   while (!signal.aborted) {
     await delay(SCRUB_MS, signal);
     if (signal.aborted) return;
     try {
-      if (await gate.during(() => scrub(store))) checkpointer.truncate();
+      await scrub();
     } catch (error) {
       // What can't be rewritten now (a full disk, a busy file) stays marked, and is tried again.
       log.warn({ error: (error as Error).message }, "erased leads' pages not rewritten yet");
