@@ -1,7 +1,11 @@
 // Leads stay in memory between commits, and part of what they have does not: neither may ever show in a view.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { FoldedBatch } from "../../projector/projection/folded-batch.ts";
+import { createFolding } from "../../projector/projection/folding.ts";
+import { createLeadReader } from "../../projector/projection/lead-reader.ts";
 import { createProjection, type Projection } from "../../projector/projection/projection.ts";
+import { createWriting } from "../../projector/projection/writing.ts";
 import { type BesideFold, refoldLeads } from "../../projector/rebuild/refold.ts";
 import { partitionName, type Sink, type Source, type SourceRecord } from "../../projector/source/source.ts";
 import type { Store } from "../../projector/store/store.ts";
@@ -56,6 +60,50 @@ test("whatever comes between two commits, the views are those of one fold", asyn
     { numRuns: 60 },
   );
 });
+
+test("batches that are written while others are folded make the same views", () => {
+  const stepInFlight = fc.record({
+    size: fc.integer({ min: 1, max: 6 }),
+    then: fc.constantFrom("take", "take", "write", "fold on"),
+  });
+  const steps = fc.array(stepInFlight, { minLength: 1, maxLength: 30 });
+  fc.assert(
+    fc.property(fc.oneof(history.map(recordsOf), someLogs), steps, mostBytes, (records, inFlight, most) => {
+      const once = openProjector();
+      const projector = openProjector();
+      const { store } = projector;
+      const folding = createFolding(createLeadReader(store), decode, { positions: [], mostBytes: most });
+      const writing = createWriting(store);
+      const taken: FoldedBatch[] = [];
+      const writeOldest = () => {
+        const batch = taken.shift();
+        if (!batch) return;
+        writing.write(batch);
+        folding.settled();
+      };
+      try {
+        once.foldBatch(records);
+        for (let from = 0, index = 0; from < records.length; index++) {
+          const { size, then } = inFlight[index % inFlight.length] as { size: number; then: string };
+          fold(folding, records.slice(from, from + size));
+          from += size;
+          if (then === "take") taken.push(folding.take());
+          if (then === "write") writeOldest();
+        }
+        taken.push(folding.take());
+        while (taken.length > 0) writeOldest();
+        expect(bytesOf(store)).toEqual(bytesOf(once.store));
+      } finally {
+        projector.close();
+        once.close();
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+/** So many logs of one lead that some become older ones. */
+const someLogs = fc.nat().map((seed) => manyLogs(createRandom(seed), 420).map(({ record }) => record));
 
 test("a lead of many logs shows what a fold of all of them in memory shows", () => {
   fc.assert(
@@ -144,7 +192,7 @@ async function refold(projection: Projection, store: Store, records: readonly So
 const lastOf = (records: readonly SourceRecord[]) =>
   new Map(records.map((record) => [partitionName(record), record])).values();
 
-function fold(projection: Projection, records: readonly SourceRecord[]): void {
+function fold(projection: Pick<Projection, "fold" | "advance">, records: readonly SourceRecord[]): void {
   for (const record of records) {
     projection.fold(record);
     projection.advance([positionAfter(record)]);
