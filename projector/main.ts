@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
+import { explain } from "../shared/command-line/explain.ts";
 import { readConfig } from "../shared/config.ts";
-import { createLog } from "../shared/log.ts";
+import { createLog, warnOfMistypedSettings } from "../shared/log.ts";
 import { startOps } from "./ops/start-ops.ts";
 import { becomeOwner } from "./owner/lock.ts";
 import { runOwner } from "./owner/run-owner.ts";
@@ -9,12 +10,14 @@ import { runReplica } from "./replica/run-replica.ts";
 import { logNames } from "./source/log-names.ts";
 import { exportTraces, passingOn } from "./trace/tracing.ts";
 
-const config = readConfig(process.env);
-const log = createLog("projector", config.logLevel);
+let log = createLog("projector", "info");
 const stopping = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopping.abort());
 
 try {
+  const config = readConfig(process.env);
+  log = createLog("projector", config.logLevel);
+  warnOfMistypedSettings(log);
   mkdirSync(config.databaseDir, { recursive: true, mode: 0o700 });
   const { monitor, stop } = await startOps(config, log);
   const { traceEndpoint } = config;
@@ -45,5 +48,5 @@ function explained(error: NodeJS.ErrnoException): string {
   const { code = "", message } = error;
   if (code === "EMFILE" || code === "ENFILE")
     return `${message}; each partition's file is kept open: allow more (ulimit -n)`;
-  return /^(SQLITE_|EACCES$|EPERM$|EROFS$)/.test(code) ? `${message}; ${remedyOf(error)}` : message;
+  return /^(SQLITE_|EACCES$|EPERM$|EROFS$)/.test(code) ? `${message}; ${remedyOf(error)}` : explain(error);
 }

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import Database from "better-sqlite3";
 
 export type Connection = Database.Database;
@@ -12,10 +12,18 @@ const MMAP_BYTES = 8 * 1024 ** 3;
 const WRITER_CACHE_KIB = 262_144;
 const BUSY_TIMEOUT_MS = 5_000;
 
+/**
+ * Creates a database's file where there is none: what it holds is its owner's alone, and its log and journal get the same
+ * rights. One that is there is not touched: closing any descriptor of a file drops every lock that this process has on it,
+ * those of other connections too (POSIX).
+ */
+export function createPrivately(file: string): void {
+  if (!existsSync(file)) closeSync(openSync(file, "a", 0o600));
+}
+
 /** Opens the one connection that writes, in WAL mode; creates the file where there is none. */
 export function openWriter(file: string, { mustExist = false } = {}): Connection {
-  // What it holds is the owner's alone; the write-ahead log gets the same rights.
-  if (!mustExist && file !== ":memory:") closeSync(openSync(file, "a", 0o600));
+  if (!mustExist && file !== ":memory:") createPrivately(file);
   const opened = new Database(file, { timeout: BUSY_TIMEOUT_MS, fileMustExist: mustExist });
   return setUp(opened, (db) => {
     db.pragma(`page_size = ${PAGE_SIZE}`);

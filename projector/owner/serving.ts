@@ -139,6 +139,6 @@ function warnOfRules(store: Store, log: Logger): void {
   if (version === undefined) return;
   log.warn(
     { madeBy: version },
-    "the views were made by other fold rules than this program's; make them anew: npm run rebuild",
+    "the views were made by other fold rules than this program's; make them anew: npx lead-view rebuild",
   );
 }

@@ -114,7 +114,7 @@ export async function deliverWebhooks(delivering: Delivering): Promise<void> {
       settled = false;
       sayOnce(
         { databaseDir },
-        "webhooks are not sent: this folder is a copy, or was restored. If it is to send, say so: npm run webhooks -- resume",
+        "webhooks are not sent: this folder is a copy, or was restored. If it is to send, say so: npx lead-view webhooks resume",
       );
       return [];
     }
