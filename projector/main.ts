@@ -7,6 +7,7 @@ import { becomeOwner } from "./owner/lock.ts";
 import { runOwner } from "./owner/run-owner.ts";
 import { remedyOf } from "./projection/trouble.ts";
 import { runReplica } from "./replica/run-replica.ts";
+import { withWorkspacePartitions } from "./source/kafka/workspace-partitions.ts";
 import { logNames } from "./source/log-names.ts";
 import { exportTraces, passingOn } from "./trace/tracing.ts";
 
@@ -28,8 +29,12 @@ try {
       log.info({ databaseDir: config.databaseDir }, "standby: another projector owns the folder");
     });
     try {
-      if (ownership && config.role === "replica") await runReplica({ config, log, monitor }, stopping.signal);
-      else if (ownership) await runOwner({ config, log, monitor, tracing }, stopping.signal);
+      const { signal } = stopping;
+      if (ownership && config.role === "replica") await runReplica({ config, log, monitor }, signal);
+      else if (ownership) {
+        const settled = await withWorkspacePartitions(config, log, { signal, onTrouble: monitor.state });
+        if (!signal.aborted) await runOwner({ config: settled, log, monitor, tracing }, signal);
+      }
     } finally {
       ownership?.release();
     }

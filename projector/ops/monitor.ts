@@ -74,6 +74,7 @@ export function createMonitor(
   let subject: Subject | undefined;
   let trouble: string | undefined;
   let caughtUp = false;
+  let committedAt: number | undefined;
   let state = `the ${role} starts`;
   const first = role === "replica" ? "the topic of views is read" : "the history is folded";
   let folded = 0;
@@ -103,6 +104,7 @@ export function createMonitor(
     },
     batch: (batch: Batch): void => lag.folded(batch),
     committed(committed: Committed): void {
+      if (committed.records > 0) committedAt = wallClock();
       folded += committed.records;
       onCommit(committed);
     },
@@ -129,6 +131,10 @@ export function createMonitor(
       const log = role === "replica" ? "topic" : "log";
       return `the views are ${Math.round(seconds)} s behind the ${log}, more than READY_MAX_LAG_S allows`;
     },
+    /** Milliseconds since 1970 at which records were last committed; undefined = not yet. */
+    lastCommitAt: (): number | undefined => committedAt,
+    /** False while another database has its turn; undefined while it is not known. */
+    owns: (): boolean | undefined => subject?.source.owns(),
     /** Records that are not folded yet. */
     lag: (): number => partitions().reduce((sum, { records }) => sum + records, 0),
     /** The store of the serving generation; undefined between two. */

@@ -16,6 +16,7 @@ import type { Store } from "../store/store.ts";
 import type { Monitor } from "./monitor.ts";
 import { relayRoutes } from "./relay-routes.ts";
 import { runCommand } from "./run-command.ts";
+import { shardRoutes } from "./shard-routes.ts";
 
 /** Dead letters on a page. */
 const PAGE = 50;
@@ -99,6 +100,7 @@ export function opsRoutes(server: FastifyInstance, { monitor, config, key }: Ops
   });
 
   relayRoutes(server, { monitor, config, store });
+  shardRoutes(server, { monitor, config, key });
 
   server.get<ById>("/ops/api/leads/:id", ({ params }) => {
     const view = store().views.get(params.id);

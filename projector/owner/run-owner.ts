@@ -9,6 +9,7 @@ import { isPassing } from "../projection/trouble.ts";
 import { readTopicLimits, warnOfLimits } from "../publish/topic-limits.ts";
 import { openEndpoints, webhooksFile } from "../publish/webhooks/endpoints.ts";
 import { removeLeftovers } from "../rebuild/generations.ts";
+import { RETURNS } from "../source/source.ts";
 import type { Tracing } from "../trace/tracing.ts";
 import { carryOut } from "./carry-out.ts";
 import { startHeartbeat } from "./heartbeat.ts";
@@ -73,7 +74,7 @@ export async function runOwner(
       await starting;
       const ending = current();
       serving = undefined;
-      await ending.stop();
+      await ending.stop(RETURNS);
       await ending.close();
     },
     resume: start,

@@ -28,11 +28,16 @@ import { type HeldLog, type HeldLogs, hold, type LogKey, noLogs } from "./recent
 /** A piece that has as many characters takes no further entity. */
 const PIECE_CHARACTERS = 2_000;
 
-const HEAD = 0;
-/** Pieces of each kind of entities, from KIND.x * PIECES_OF_A_KIND on. */
-const KIND = { items: 1, documents: 2, links: 3, logs: 4 } as const;
+/**
+ * The kinds of pieces, in their rows' order; each has PIECES_OF_A_KIND numbers. What is small is in every event's commit, and
+ * has on both sides what events touch most: items, and the newest logs, whose pieces are numbered downwards. Rows side by
+ * side share a page.
+ */
+const KIND = { documents: 0, links: 1, items: 2, head: 3, logs: 4 } as const;
 type Kind = (typeof KIND)[keyof typeof KIND];
 const PIECES_OF_A_KIND = PIECES_OF_A_PART / 8;
+/** The piece with what is small. */
+export const HEAD = KIND.head * PIECES_OF_A_KIND;
 
 const kindOf = (piece: number): number => Math.floor(piece / PIECES_OF_A_KIND);
 
@@ -84,7 +89,7 @@ export function encodePieces(whole: WholePart): FoldedPiece[] {
   if ((touched & TOUCHED.logs) !== 0) encode(KIND.logs, () => recentLogs(logs), logLine);
   changedPieces.clear();
   put(HEAD, encodeHead(whole));
-  return pieces;
+  return pieces.sort((a, b) => a.piece - b.piece);
 }
 
 function* recentLogs({ sorted }: HeldLogs): Generator<HeldLog> {
@@ -112,10 +117,11 @@ function encodeKind<E extends Placed>(
     if (entity.piece === NO_PIECE) fresh.push(entity);
     else if (changed.has(entity.piece)) add(entity);
   }
-  let open = kind * PIECES_OF_A_KIND;
+  const step = kind === KIND.logs ? -1 : 1;
+  let open = step > 0 ? kind * PIECES_OF_A_KIND : (kind + 1) * PIECES_OF_A_KIND - 1;
   const sizeOf = (piece: number) => lines.get(piece)?.length ?? sizes.get(piece) ?? 0;
   for (const entity of fresh) {
-    while (sizeOf(open) >= PIECE_CHARACTERS) open++;
+    while (sizeOf(open) >= PIECE_CHARACTERS) open += step;
     if (!lines.has(open) && sizes.has(open) && !changed.has(open)) {
       // The piece has room: what stands in it is written again with what comes to it.
       changed.add(open);
@@ -158,7 +164,7 @@ export function decodePieces(
   workspaceId: string,
   pieces: readonly { readonly piece: number; readonly content: string }[],
 ): WholePart {
-  const head = parseJson(pieces[0]?.content as string) as Head;
+  const head = parseJson(pieces.find(({ piece }) => piece === HEAD)?.content as string) as Head;
   const { createdBy, completed, record, extra, olderUpTo } = head;
   const part: LeadPart = {
     ...emptyPart(leadId, workspaceId),

@@ -38,16 +38,25 @@ async function withHistory<T>(
   config: Config,
   work: (source: Source, decode: Decode, upTo: readonly Position[]) => Promise<T>,
 ): Promise<T> {
-  const [{ openStoreToRead }, { openHistorySource }, { createDecoder }, { createLog }] = await Promise.all([
+  const [
+    { openStoreToRead },
+    { openHistorySource },
+    { withWorkspacePartitions },
+    { createDecoder },
+    { createLog },
+  ] = await Promise.all([
     import("../store/store.ts"),
     import("../source/open-source.ts"),
+    import("../source/kafka/workspace-partitions.ts"),
     import("../decode/decode.ts"),
     import("../../shared/log.ts"),
   ]);
   const store = openStoreToRead(config);
   try {
-    const source = openHistorySource(config, createLog("projector", "warn"));
-    return await work(source, createDecoder(config), store.positions.all());
+    const log = createLog("projector", "warn");
+    const source = openHistorySource(config, log);
+    const decode = createDecoder(await withWorkspacePartitions(config, log));
+    return await work(source, decode, store.positions.all());
   } finally {
     store.close();
   }

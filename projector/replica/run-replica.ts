@@ -112,6 +112,7 @@ function followTopic({ kafka, readyMaxLagSeconds }: Config, log: Logger): Source
   let wellAt = monotonic();
   return {
     ends: source.ends,
+    owns: source.owns,
     readToEnd: source.readToEnd,
     trouble() {
       if (missing !== undefined) return missing;

@@ -51,6 +51,7 @@ export function createViews(db: Connection) {
   const after = db.prepare<[number, number], ChangeRow>(SELECT_CHANGES);
   const ofWorkspace = db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES);
   const change = db.prepare<[string], ChangeRow>(SELECT_CHANGE);
+  const lowest = db.prepare<[], number | null>("SELECT min(number) FROM lead_view").pluck();
   const waiting = db.prepare<[number], number>("SELECT count(*) FROM lead_view WHERE number > ?").pluck();
   const waitingOf = db
     .prepare<[string, number], number>("SELECT count(*) FROM lead_view WHERE workspace_id = ? AND number > ?")
@@ -111,6 +112,8 @@ export function createViews(db: Connection) {
     },
     /** A lead's latest change. */
     change: (leadId: string): ChangeRow | undefined => change.get(leadId),
+    /** The lowest number that a lead has; undefined where there are none. */
+    lowestNumber: (): number | undefined => lowest.get() ?? undefined,
     /** How many changes stand behind a number. */
     waiting: (number: number): number => waiting.get(number) as number,
     /** The same of one workspace. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createProjection } from "../../../../projector/projection/projection.ts";
+import { PIECES_OF_A_PART } from "../../../../projector/store/leads.ts";
 import { openStore, type Store } from "../../../../projector/store/store.ts";
 import { createSpeaker } from "../../../harness/events.ts";
 import { decode, positionAfter } from "../../../harness/projector.ts";
@@ -135,7 +136,7 @@ test("a change of one lead's name loads no state of those that it matches", () =
   first.commit();
   // Who holds nothing in memory, and whose state of the others is no state at all, still refreshes their views.
   const mine = store.leads.numberOf("lead-0", "ws-1") as number;
-  store.db.exec(`UPDATE lead_piece SET content = '' WHERE place / 524288 <> ${mine}`);
+  store.db.exec(`UPDATE lead_piece SET content = '' WHERE place / ${PIECES_OF_A_PART} <> ${mine}`);
   const second = createProjection(store, decode);
   fold(second, "lead-0", ["lead.updated", { firstName: "Renamed" }]);
   second.commit();
