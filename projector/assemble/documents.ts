@@ -7,21 +7,20 @@ import {
   linkShape,
   type StoredDocument,
 } from "../fold/lead-part.ts";
-import { joinMembers, type SectionWriter, writeArray } from "./body.ts";
+import { joinMembers, type RunWriter, type SectionWriter } from "./body.ts";
 import { byCreation, linksOfDocument } from "./links.ts";
-import { show, writeShown } from "./shown.ts";
+import { writeEntities } from "./shown.ts";
 
 const BEFORE_URL = namesBefore(Object.keys(Document.fields), "signedUrl");
 const FACTS = namesBefore(Object.keys(MessageDocument.fields), "signedUrl");
 
 /** All documents of the lead with their links, by when they were created, then by their ids. */
-export function writeDocuments(section: SectionWriter, part: LeadPart): void {
+export function writeDocuments(section: RunWriter, part: LeadPart): void {
   // Nearly always in order already, which costs a look at each.
   part.documentList.sort(byCreation);
-  writeArray(section, part.documentList, (document) => {
-    document.shown ??= show((writer) => writeDocument(writer, part, document));
-    writeShown(section, document.shown);
-  });
+  writeEntities(section, part, part.documentList, (writer, document) =>
+    writeDocument(writer, part, document),
+  );
 }
 
 function writeDocument(writer: SectionWriter, part: LeadPart, document: StoredDocument): void {

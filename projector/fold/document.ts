@@ -37,7 +37,7 @@ export function foldDocument(part: LeadPart, event: DocumentEvent): void {
       const before = part.links.get(id);
       if (before) part.changedPieces.add(before.piece);
       const piece = before?.piece ?? NO_PIECE;
-      putLink(part, { id, fields: event.data, text: undefined, piece, itemId, documentId });
+      putLink(part, { id, fields: event.data, text: undefined, shown: undefined, piece, itemId, documentId });
       break;
     }
     case "document.unlinked":

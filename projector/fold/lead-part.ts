@@ -59,7 +59,8 @@ export interface Item extends ShownEntity {
 
 export type StoredDocument = ShownEntity<Fields & { readonly storageKey?: string | null }>;
 
-export interface Link extends Entity {
+/** What is shown of it is its document, as its item lists it. */
+export interface Link extends ShownEntity {
   readonly itemId: string;
   readonly documentId: string;
 }
@@ -173,7 +174,10 @@ export function dropDocument(part: LeadPart, document: StoredDocument): void {
 
 /** What is shown of the items that a document is linked to has to be made anew. */
 function forgetItemsOf({ linksOfDocument, items }: LeadPart, documentId: string): void {
-  for (const { itemId } of linksOfDocument.get(documentId) ?? []) forget(items.get(itemId));
+  for (const link of linksOfDocument.get(documentId) ?? []) {
+    forget(link);
+    forget(items.get(link.itemId));
+  }
 }
 
 function forgetDocumentsOf({ linksOfItem, documents }: LeadPart, itemId: string): void {

@@ -209,7 +209,8 @@ function decodeLine(part: LeadPart, logs: HeldLogs, piece: number, line: string)
       const fields = parseJson(line) as Link["fields"];
       const itemId = fields.leadChecklistItemId as string;
       const documentId = fields.documentId as string;
-      putLink(part, { id: fields.id as string, fields, text: line, piece, itemId, documentId });
+      const id = fields.id as string;
+      putLink(part, { id, fields, text: line, shown: undefined, piece, itemId, documentId });
       break;
     }
     case KIND.logs: {
