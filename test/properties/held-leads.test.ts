@@ -71,7 +71,7 @@ test("whatever comes between two commits, the views are those of one fold", asyn
 test("batches that are written while others are folded make the same views", () => {
   const stepInFlight = fc.record({
     size: fc.integer({ min: 1, max: 6 }),
-    then: fc.constantFrom("take", "take", "write", "fold on"),
+    does: fc.constantFrom("take", "take", "write", "fold on"),
   });
   const steps = fc.array(stepInFlight, { minLength: 1, maxLength: 30 });
   fc.assert(
@@ -91,11 +91,11 @@ test("batches that are written while others are folded make the same views", () 
       try {
         once.foldBatch(records);
         for (let from = 0, index = 0; from < records.length; index++) {
-          const { size, then } = inFlight[index % inFlight.length] as { size: number; then: string };
+          const { size, does } = inFlight[index % inFlight.length] as { size: number; does: string };
           fold(folding, records.slice(from, from + size));
           from += size;
-          if (then === "take") taken.push(folding.take());
-          if (then === "write") writeOldest();
+          if (does === "take") taken.push(folding.take());
+          if (does === "write") writeOldest();
         }
         taken.push(folding.take());
         while (taken.length > 0) writeOldest();
