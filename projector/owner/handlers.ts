@@ -48,9 +48,18 @@ export interface Kinds extends WebhookKinds {
   discard: { arguments: { letter: string }; result: { letter: string } };
   release: { arguments: object; result: { wasHeldBack: boolean } };
   resend: { arguments: { relay: string; name?: string }; result: { rows: number } };
+  forget: { arguments: { relay: string; name: string }; result: { name: string } };
 }
 
 export type Kind = keyof Kinds;
+
+/** Requests that are done in a moment: they don't wait for those that read the log. */
+export const QUICK: readonly Kind[] = [
+  ...(Object.keys(WEBHOOK_HANDLERS) as (keyof WebhookKinds)[]),
+  "discard",
+  "resend",
+  "forget",
+];
 
 type Handlers = {
   [K in Kind]: (args: Kinds[K]["arguments"], carrying: Carrying) => Promise<Kinds[K]["result"]>;
@@ -138,6 +147,11 @@ export const HANDLERS: Handlers = {
     );
     if (rows === 0 && name !== undefined) throw new RequestError(`${relay} has not set ${name} aside`);
     return { rows };
+  },
+  async forget({ relay, name }, { owner }) {
+    const found = await owner.betweenCommits(({ setAsides }) => setAsides.remove(relay, name));
+    if (!found) throw new RequestError(`${relay} has not set ${name} aside`);
+    return { name };
   },
 };
 
