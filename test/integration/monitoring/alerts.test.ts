@@ -465,7 +465,7 @@ describe.skipIf(inject("brokers") === "")("a relay to a topic", () => {
     const kafka = testConfig();
     const cluster = await openCluster(kafka, 1);
     const registry = new Registry();
-    const names = { group: kafka.groupId, topicName: (topic: string) => topic };
+    const names = { group: kafka.groupId, shard: "0/1", topicName: (topic: string) => topic };
     const options = { role: "projector", databaseDir: folder, publishes: true, mostLagSeconds: 60 } as const;
     const monitor = createMonitor(options, createCommitMetrics(registry, names));
     registerStateMetrics(registry, monitor, names);
