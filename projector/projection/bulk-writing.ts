@@ -2,7 +2,7 @@ import { openReader } from "../../shared/sqlite.ts";
 import { openBulk } from "../store/bulk.ts";
 import type { Store } from "../store/store.ts";
 import type { FoldedBatch, FoldedLead, FoldedView } from "./folded-batch.ts";
-import { identityRow, matchingLeads, sharingLeads } from "./matching.ts";
+import { createMatching, identityRow, sharingLeads } from "./matching.ts";
 import { putMatching } from "./write-view.ts";
 import { UNNUMBERED } from "./writing.ts";
 
@@ -74,7 +74,8 @@ export function createBulkWriting(store: Store, { erased, servingFile, failedAt 
       bulk.index();
     },
     finish() {
-      for (const leadId of sharingLeads(store)) putMatching(store, leadId, matchingLeads(store, leadId));
+      const matching = createMatching(store);
+      for (const leadId of sharingLeads(store)) putMatching(store, leadId, matching(leadId));
       store.deadLetters.eraseAll();
       bulk.end();
     },
