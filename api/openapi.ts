@@ -169,6 +169,7 @@ function read({ operationId, summary, description, content }: Read) {
       parameter("ifNoneMatch"),
       parameter("acceptEncoding"),
       parameter("position"),
+      parameter("version"),
       parameter("requestId"),
     ],
   };

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from "fastify";
 import { ProblemError } from "../../shared/http/problem.ts";
-import { type PositionWaits, WAIT_HEADER } from "../position-waits.ts";
+import { type PositionWaits, VERSION_HEADER, WAIT_HEADER } from "../position-waits.ts";
 import type { Answer, Respond, Section } from "../representation.ts";
 import type { Views } from "../views.ts";
 
@@ -41,12 +41,13 @@ export function leadRoutes(
   };
   const handlerOf = (section?: Section) => (request: FastifyRequest<LeadRequest>, reply: FastifyReply) => {
     requireLeadId(request.params.leadId);
-    const position = request.raw.headers[WAIT_HEADER];
-    if (position === undefined) {
+    const { [WAIT_HEADER]: position, [VERSION_HEADER]: version } = request.raw.headers;
+    if (position === undefined && version === undefined) {
       answer(request, reply, section);
       return;
     }
-    const cancel = waits.wait(String(position), request.keyId, (problem) => {
+    const given = { position: position?.toString(), version: version?.toString() };
+    const cancel = waits.wait(given, request.params.leadId, request.keyId, (problem) => {
       try {
         if (problem === undefined) answer(request, reply, section);
         else reply.send(problem);
