@@ -4,7 +4,15 @@ import { mkdirSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { wallClock } from "../shared/clock.ts";
 import { keysFile, readConfig } from "../shared/config.ts";
-import { createKey, listKeys, openKeys, revokeKey, rotateKey, type StoredKey } from "../shared/keys.ts";
+import {
+  applyKeyChanges,
+  createKey,
+  listKeys,
+  openKeys,
+  revokeKey,
+  rotation,
+  type StoredKey,
+} from "../shared/keys.ts";
 import type { Connection } from "../shared/sqlite.ts";
 
 const USAGE = `usage: npm run keys -- create --workspace W [--name N] [--expires D]
@@ -79,7 +87,9 @@ function run(
     revokeKey(db, hash);
     console.log("revoked");
   } else if (command === "rotate" && hash) {
-    tell(rotateKey(db, hash, { oldExpiresAt: timeOf(grace), newExpiresAt }));
+    const { key, changes } = rotation(db, hash, { oldExpiresAt: timeOf(grace), newExpiresAt });
+    applyKeyChanges(db, changes);
+    tell(key);
   } else {
     console.error(USAGE);
     return 2;

@@ -1,9 +1,10 @@
 import { mkdirSync } from "node:fs";
 import { readConfig } from "../shared/config.ts";
 import { createLog } from "../shared/log.ts";
+import { followKeys } from "./keys/follow-keys.ts";
 import { startOps } from "./ops/start-ops.ts";
 import { becomeOwner } from "./owner/lock.ts";
-import { runOwner } from "./owner/run-owner.ts";
+import { type OwnerParts, runOwner } from "./owner/run-owner.ts";
 import { remedyOf } from "./projection/trouble.ts";
 import { runReplica } from "./replica/run-replica.ts";
 import { logNames } from "./source/log-names.ts";
@@ -25,8 +26,7 @@ try {
       log.info({ databaseDir: config.databaseDir }, "standby: another projector owns the folder");
     });
     try {
-      if (ownership && config.role === "replica") await runReplica({ config, log, monitor }, stopping.signal);
-      else if (ownership) await runOwner({ config, log, monitor, tracing }, stopping.signal);
+      if (ownership) await work({ config, log, monitor, tracing });
     } finally {
       ownership?.release();
     }
@@ -38,6 +38,21 @@ try {
 } catch (error) {
   log.fatal({ error: explained(error as NodeJS.ErrnoException) }, "projector stopped");
   process.exitCode = 1;
+}
+
+/** Does what the role asks for, and keeps this node's keys up to date with the others', until it is to stop. */
+async function work(parts: OwnerParts): Promise<void> {
+  const ended = new AbortController();
+  const signal = AbortSignal.any([stopping.signal, ended.signal]);
+  const keys = followKeys(config, log, signal);
+  parts.monitor.alsoAsk(keys.reason);
+  const role = config.role === "replica" ? runReplica(parts, signal) : runOwner(parts, signal);
+  try {
+    await Promise.race([role, keys.ended.then(() => role)]);
+  } finally {
+    ended.abort();
+    await Promise.allSettled([role, keys.ended]);
+  }
 }
 
 /** What went wrong, and what to do where the system's own words don't say. */

@@ -73,6 +73,7 @@ export function createMonitor(
 ) {
   let subject: Subject | undefined;
   let trouble: string | undefined;
+  let further: () => string | undefined = () => undefined;
   let caughtUp = false;
   let state = `the ${role} starts`;
   const first = role === "replica" ? "the topic of views is read" : "the history is folded";
@@ -110,6 +111,10 @@ export function createMonitor(
     trouble(reason: string | undefined): void {
       trouble = reason;
     },
+    /** From now on this tells too why the node is not ready; undefined where it is. */
+    alsoAsk(reason: () => string | undefined): void {
+      further = reason;
+    },
     /** What the projector is at while no generation is worked on. */
     state(now: string): void {
       state = now;
@@ -117,7 +122,7 @@ export function createMonitor(
     /** Why the views are not kept up to date; undefined where they are (rule: ready tells the truth). */
     reason(): string | undefined {
       if (!subject) return state;
-      const found = trouble ?? subject.source.trouble();
+      const found = trouble ?? subject.source.trouble() ?? further();
       if (found !== undefined) return found;
       const all = partitions();
       const records = all.reduce((sum, one) => sum + one.records, 0);

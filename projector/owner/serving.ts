@@ -90,7 +90,10 @@ export function startServing(
   const publishing = [
     deliverWebhooks({ store, endpoints, databaseDir, log, signal, allowPrivate, tracing }),
     ...(kafka
-      ? [publishDeadLetters(kafka, store, log, signal), publishViews(kafka, store, { log, signal, tracing })]
+      ? [
+          publishDeadLetters(kafka, store, log, signal),
+          publishViews(kafka, store, { log, signal, tracing, reason: monitor.reason }),
+        ]
       : []),
   ];
   const ended = Promise.all([runProjection(running), ...publishing]).then(() => undefined);

@@ -1,6 +1,7 @@
 import { emailKey, phoneKey } from "../../shared/identity-keys.ts";
 import type { ChangeRow } from "../../shared/view/change.ts";
 import { readViewRecord } from "../publish/view-record.ts";
+import { headerText } from "../source/headers.ts";
 import { recordPositionName, type SourceRecord } from "../source/source.ts";
 import type { Store } from "../store/store.ts";
 
@@ -20,12 +21,13 @@ export function applyRecord(store: Store, record: SourceRecord, floor: number): 
   try {
     read = readViewRecord(record);
   } catch (error) {
-    setAside(store, record, (error as Error).message);
+    setAside(store, record, (error as Error).message, versionOf(record));
     return "set aside";
   }
+  const { leadId, number } = read.change;
+  store.unconfirmed.confirm(leadId);
   if (read.kind === "reference") {
-    const { number } = read.change;
-    if ((store.views.number(read.change.leadId) ?? 0) >= number) return "known";
+    if ((store.views.number(leadId) ?? 0) >= number) return "known";
     setAside(
       store,
       record,
@@ -71,8 +73,14 @@ function foundBy({ sectionEnds }: ChangeRow, body: Buffer) {
   };
 }
 
+/** The change that a record speaks of; 0 where it does not say. */
+function versionOf({ headers }: SourceRecord): number {
+  const number = Number(headerText(headers, "version"));
+  return Number.isSafeInteger(number) && number > 0 ? number : 0;
+}
+
 /** Nothing of the topic is passed over in silence: what can't be taken in is kept on a list with its reason. */
-function setAside(store: Store, record: SourceRecord, reason: string, number = 0): void {
+function setAside(store: Store, record: SourceRecord, reason: string, number: number): void {
   const key = record.key?.toString("utf8") ?? "";
   store.setAsides.put(REPLICA_RELAY, {
     name: key === "" || key.length > 200 ? recordPositionName(record) : key,
@@ -83,4 +91,24 @@ function setAside(store: Store, record: SourceRecord, reason: string, number = 0
     since: record.timestamp,
     nextTryAt: null,
   });
+}
+
+/** Leads that are removed in one commit. */
+const SWEPT_AT_ONCE = 500;
+
+/**
+ * Removes leads that the topic knows no more, where it was read anew up to a floor: it was created again, or kept a
+ * tombstone for a shorter time than the replica was away.
+ * @param floor the number up to which everything was read
+ * @returns how many
+ */
+export function sweepUnconfirmed(store: Store, floor: number): number {
+  const gone = store.unconfirmed.upTo(floor, SWEPT_AT_ONCE);
+  const none = { status: null, sectionNumbers: "[]", sectionEnds: "[]", urlSlots: null, body: null };
+  for (const { leadId, workspaceId, number } of gone) {
+    // Its own number has another content; whoever creates the lead again gives it a later one than this.
+    applyChange(store, { leadId, workspaceId, number: number + 1, traceparent: null, ...none }, floor);
+    store.unconfirmed.confirm(leadId);
+  }
+  return gone.length;
 }

@@ -40,6 +40,9 @@ export function createViews(db: Connection) {
   const after = db.prepare<[number, number], ChangeRow>(SELECT_CHANGES);
   const ofWorkspace = db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES);
   const change = db.prepare<[string], ChangeRow>(SELECT_CHANGE);
+  const firstBehind = db
+    .prepare<[number], number | null>("SELECT min(number) FROM lead_view WHERE number > ?")
+    .pluck();
   const waiting = db.prepare<[number], number>("SELECT count(*) FROM lead_view WHERE number > ?").pluck();
   const waitingOf = db
     .prepare<[string, number], number>("SELECT count(*) FROM lead_view WHERE workspace_id = ? AND number > ?")
@@ -89,6 +92,8 @@ export function createViews(db: Connection) {
     },
     /** A lead's latest change. */
     change: (leadId: string): ChangeRow | undefined => change.get(leadId),
+    /** The number of the first change behind a number; undefined where there is none. */
+    firstBehind: (number: number): number | undefined => firstBehind.get(number) ?? undefined,
     /** How many changes stand behind a number. */
     waiting: (number: number): number => waiting.get(number) as number,
     /** The same of one workspace. */

@@ -50,7 +50,10 @@ export function openReplica(kafka: KafkaConfig, keysOf: string, env: Readonly<Re
     },
     /** Rejects with why it can't go on. */
     ended: () => running,
-    ready: () => until("the replica to be ready", () => monitor.reason() === undefined),
+    ready: () =>
+      until("the replica to be ready", () => monitor.reason() === undefined).catch((error) => {
+        throw new Error(`${error.message}: ${monitor.reason()}`);
+      }),
     /** The API over its folder, once there are views. */
     server(options: ApiOptions = {}) {
       api ??= openApiOf(databaseDir, options);
