@@ -1,4 +1,4 @@
-import { delay, randomId } from "../../shared/clock.ts";
+import { after, delay, randomId } from "../../shared/clock.ts";
 import { type Config, keysFile } from "../../shared/config.ts";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import { applyKeyChange, type KeyChange, keysKnownHere, openKeys } from "../../shared/keys.ts";
@@ -82,13 +82,14 @@ export function followKeys(config: Config, log: Logger, signal: AbortSignal): Ke
  */
 export async function bringKeysUpToDate(kafka: KafkaConfig, db: Connection, log: Logger): Promise<void> {
   const stopping = new AbortController();
-  const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(LONGEST_MS)]);
+  const { signal } = stopping;
+  const deadline = after(LONGEST_MS, () => stopping.abort());
   let isRead = false;
   const onRead = () => {
     isRead = true;
     stopping.abort();
   };
-  await readKeys({ kafka, db, log, signal, onRead });
+  await readKeys({ kafka, db, log, signal, onRead }).finally(() => deadline.stop());
   if (!isRead) throw new Error(`the topic ${kafka.keysTopic} could not be read: nothing was changed`);
 }
 
