@@ -86,7 +86,7 @@ export const HANDLERS: Handlers = {
   async refold({ lead, workspace }, { owner }) {
     let leads = 0;
     const { folded, failed } = await refoldLeads(owner, history(owner), owner.decode, (store) => {
-      const ids = new Set(lead === undefined ? store.leads.ofWorkspace(workspace ?? "") : [lead]);
+      const ids = new Set(lead === undefined ? store.views.leadsOf(workspace ?? "") : [lead]);
       leads = ids.size;
       return ids;
     });

@@ -6,11 +6,12 @@ import type { Logger } from "../../shared/log.ts";
 import { openReader } from "../../shared/sqlite.ts";
 import type { Decode } from "../decode/decode.ts";
 import { isDamage } from "../projection/trouble.ts";
+import { createWriting } from "../projection/writing.ts";
 import { behind, catchUp } from "../rebuild/build.ts";
 import { generationNumbers } from "../rebuild/generations.ts";
 import { type KeptEraser, startKeptEraser } from "../rebuild/kept-eraser.ts";
 import { type Compared, numberAll, takeOver } from "../rebuild/reconcile.ts";
-import type { BesideFold } from "../rebuild/refold.ts";
+import type { BesideFold, WriteBatch } from "../rebuild/refold.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import { type Position, partitionName, SourceError } from "../source/source.ts";
 import { requireSchema, SchemaError } from "../store/migrate.ts";
@@ -67,13 +68,13 @@ export function createOwner(
   const eraser = startKeptEraser(log);
 
   /** The serving database for a command; the fold has its own open. */
-  const withStore = <T>(work: (store: Store) => T): T => {
+  const withStore = <T>(work: (store: Store, write: WriteBatch) => T): T => {
     const file = generationFile(databaseDir, servingGeneration(databaseDir));
     if (!existsSync(file))
       throw new Error(`there is no view database in ${databaseDir}; set DATABASE_DIR to the projector's`);
     const store = openStore(file, { mustExist: true });
     try {
-      return work(store);
+      return work(store, (batch) => void createWriting(store).write(batch));
     } finally {
       store.close();
     }

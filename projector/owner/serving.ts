@@ -105,7 +105,7 @@ export function startServing(
     betweenCommits: (work) =>
       gate.during(async () => {
         await commit(running);
-        return work(store);
+        return work(store, projection.write);
       }),
     tap(onRecord) {
       taps.add(onRecord);

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { TOPICS } from "../../shared/events/catalogue.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Decode } from "../decode/decode.ts";
-import { assembleStored } from "../projection/commit.ts";
 import { markFoldRules } from "../projection/fold-version.ts";
 import { createProjection, type Projection } from "../projection/projection.ts";
 import { createFileLog } from "../source/file-log/file-log.ts";
@@ -17,7 +16,6 @@ import {
 } from "../source/source.ts";
 import { openStore, type Store } from "../store/store.ts";
 
-const ASSEMBLED_AT_ONCE = 1_000;
 const MOST_PENDING = 100_000;
 
 export type OnProgress = (phase: string, done: number, total: number) => void;
@@ -44,7 +42,7 @@ export interface Building {
 }
 
 /**
- * Makes a generation of all that the log holds now: state first, then each view once. A killed build is begun again, so
+ * Makes a generation of all that the log holds now. A killed build is begun again, so
  * nothing here needs to survive a crash before it is finished.
  * @throws SourceError where the log lost records, or an archive can't be read
  */
@@ -58,7 +56,6 @@ export async function buildGeneration(building: Building): Promise<Store> {
       for (const leadId of building.erased) store.erased.add(leadId);
     });
     await loadState(store, building);
-    assembleAll(store, building.onProgress);
     store.db.pragma("journal_mode = WAL");
     store.db.pragma("synchronous = NORMAL");
     return store;
@@ -72,7 +69,7 @@ async function loadState(store: Store, building: Building): Promise<void> {
   const { archive, source, log, decode, limit, expected, onProgress, signal } = building;
   const limits = limit && new Map(limit.map((position) => [partitionName(position), position.nextOffset]));
   const lasts = new Map(building.sameLogAs.map(({ last, ...at }) => [partitionName(at), last]));
-  const projection = createProjection(store, decode, { assemble: false });
+  const projection = createProjection(store, decode, { numbers: false });
   let folded = 0;
   const handle = async (batch: Batch) => {
     if (archive !== undefined) requireReadable(batch);
@@ -151,24 +148,6 @@ function requireReadable({ records }: Batch): void {
     `the archive is corrupt: ${topic}/${partition}.ndjson near offset ${offset}: ${unreadable}; ` +
       "restore the file, or rebuild from another archive. Nothing was switched",
   );
-}
-
-function assembleAll(store: Store, onProgress: OnProgress): void {
-  const total = store.leads.countOwned();
-  onProgress("assemble", 0, total);
-  let assembled = 0;
-  for (let after = 0; ; ) {
-    const page = store.leads.owned(after, ASSEMBLED_AT_ONCE);
-    const last = page.at(-1);
-    if (!last) return;
-    assembleStored(
-      store,
-      page.map(([, leadId]) => leadId),
-    );
-    assembled += page.length;
-    after = last[0];
-    onProgress("assemble", assembled, total);
-  }
 }
 
 /**

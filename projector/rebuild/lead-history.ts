@@ -1,6 +1,6 @@
 import type { Decode, Decoded } from "../decode/decode.ts";
 import { type Applied, applyDecoded, deadLetterOf } from "../projection/apply.ts";
-import { emptyLead, type PendingLead } from "../projection/pending-leads.ts";
+import { emptyLead, type HeldLead, NOTHING_STORED } from "../projection/held-leads.ts";
 import {
   NO_TIMESTAMP,
   type Position,
@@ -70,17 +70,17 @@ export const noRecordOf = (leadId: string): string => `the log has no record of 
 
 /** A lead, and what became of each of its records. */
 export interface FoldedHistory {
-  readonly lead: PendingLead;
+  readonly lead: HeldLead;
   readonly outcomes: readonly RecordOutcome[];
 }
 
 /** Folds a lead from its records alone. */
 export function foldHistory(leadId: string, records: readonly HistoryRecord[]): FoldedHistory {
-  const lead: PendingLead = { ...emptyLead(leadId), replaces: true };
+  const lead = emptyLead(leadId, true);
   const outcomes = records.map(({ record, decoded, code }): RecordOutcome => {
     if (decoded === undefined) return { outcome: "dead_letter", code: code ?? null };
     try {
-      return { outcome: applyDecoded(lead, decoded, () => undefined), code: null };
+      return { outcome: applyDecoded(NOTHING_STORED, lead, decoded), code: null };
     } catch (error) {
       return { outcome: "dead_letter", code: deadLetterOf(record, decoded, error).code };
     }

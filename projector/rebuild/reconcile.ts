@@ -1,5 +1,5 @@
 import { type Connection, openReader } from "../../shared/sqlite.ts";
-import { UNNUMBERED } from "../projection/commit.ts";
+import { UNNUMBERED } from "../projection/writing.ts";
 import type { Store } from "../store/store.ts";
 
 /** Up to which changes of either side two generations were compared. */
@@ -73,8 +73,8 @@ export function takeOver(
     const last = db.prepare<[], number>(LAST("serving")).pluck().get() as number;
     store.numbers.raise(last);
     db.exec(`
-      INSERT INTO main.lead_view (lead_id, workspace_id, number, status, section_numbers, section_ends)
-        SELECT lead_id, workspace_id, CASE WHEN body IS NULL THEN number ELSE ${UNNUMBERED} END, NULL, '[]', '[]'
+      INSERT INTO main.lead_view (lead_id, workspace_id, number, status, section_numbers, section_ends, section_hashes)
+        SELECT lead_id, workspace_id, CASE WHEN body IS NULL THEN number ELSE ${UNNUMBERED} END, NULL, '[]', '[]', ''
         FROM serving.lead_view s WHERE NOT EXISTS (SELECT 1 FROM main.lead_view m WHERE m.lead_id = s.lead_id);
       DELETE FROM main.relay;
       INSERT INTO main.relay SELECT * FROM serving.relay;

@@ -1,6 +1,6 @@
 import { assembleView } from "../assemble/assemble.ts";
 import type { Decode } from "../decode/decode.ts";
-import { logRowOf, pendingLogReader } from "../projection/log-reader.ts";
+import { logReader } from "../projection/recent-logs.ts";
 import type { Position, Source } from "../source/source.ts";
 import { foldHistory, type HistoryRecord, leadHistory } from "./lead-history.ts";
 
@@ -24,10 +24,9 @@ export async function viewAt(
 ): Promise<string | null> {
   const records = await leadHistory(source, decode, upTo, leadId);
   const { lead } = foldHistory(leadId, before(records, moment));
-  const pending = lead.owner === null || lead.erased !== false ? undefined : lead.parts.get(lead.owner);
-  if (!pending) return null;
-  const logs = pendingLogReader([...pending.logs.values()].map(logRowOf));
-  return assembleView({ part: pending.part, logs, matchingLeads: [] }).body.toString("utf8");
+  const held = lead.owner === null || lead.erased !== false ? undefined : lead.parts.get(lead.owner);
+  if (!held) return null;
+  return assembleView(held.part, logReader(held.logs, held.older)).body.toString("utf8");
 }
 
 /** Of the moment's own partition what stands before it; of the others what occurred no later. */

@@ -43,7 +43,7 @@ export function applyRecord(store: Store, record: SourceRecord, floor: number): 
 export function applyChange(store: Store, change: ChangeRow, floor: number): Applied {
   const { leadId, number, workspaceId, body } = change;
   if ((store.views.number(leadId) ?? 0) >= number) return "known";
-  store.views.put(leadId, change);
+  store.views.put(leadId, { ...change, sectionHashes: "" });
   if (body === null) {
     store.identities.remove(leadId);
     // What SQLite's balancing left of it in unused parts of pages is overwritten by rewriting the file.
@@ -69,6 +69,7 @@ function foundBy({ sectionEnds }: ChangeRow, body: Buffer) {
     phoneKey: phoneKey(phoneNumber),
     createdAt: null,
     matchable: 0,
+    matches: 0,
     card: "",
   };
 }

@@ -35,8 +35,9 @@ export function createReplicaSink(parts: ReplicaSinkParts): Sink {
   const { store, floors, gate, log, signal, onBatch, onTrouble, onErased } = parts;
 
   const commit = (batch: Batch): Taken => {
+    const erases = store.unconfirmed.any() || batch.records.some(({ value }) => value === null);
     try {
-      return store.transaction(() => {
+      return (erases ? store.erasing : store.transaction)(() => {
         const applied = batch.records.filter(isFresh(store.positions.all())).flatMap((record) => {
           if (record.topic === VIEWS) return [[record, applyRecord(store, record, floors.number())] as const];
           noteFloor(record);

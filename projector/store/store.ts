@@ -11,6 +11,7 @@ import { createLeads } from "./leads.ts";
 import { createMeta } from "./meta.ts";
 import { migrate, requireSchema } from "./migrate.ts";
 import { createNumbers, type NextNumber } from "./numbers.ts";
+import { overwriting } from "./overwriting.ts";
 import { createPositions } from "./positions.ts";
 import { createRelays } from "./relays.ts";
 import { createSetAsides } from "./set-asides.ts";
@@ -35,6 +36,8 @@ export interface Store {
   readonly deadLetters: ReturnType<typeof createDeadLetters>;
   /** Runs the work in one write transaction: all of it is stored, or nothing. */
   transaction<T>(work: (next: NextNumber) => T): T;
+  /** The same, where something is erased: what is deleted is overwritten, and all that was deleted before. */
+  erasing<T>(work: (next: NextNumber) => T): T;
   close(): void;
 }
 
@@ -99,6 +102,14 @@ function storeOf(db: Connection, now: () => number): Store {
     setAsides: createSetAsides(db),
     deadLetters: createDeadLetters(db),
     transaction: <T>(work: (next: NextNumber) => T) => transact.immediate(work) as T,
+    erasing: <T>(work: (next: NextNumber) => T) =>
+      overwriting(db, (overwriteFree) =>
+        transact.immediate((next) => {
+          const result = work(next);
+          overwriteFree();
+          return result;
+        }),
+      ) as T,
     close: () => db.close(),
   };
 }

@@ -25,6 +25,8 @@ export function createUnconfirmed(db: Connection) {
       addAll.run();
       maybeAny = true;
     },
+    /** True where there are some, or may be. */
+    any: (): boolean => maybeAny,
     confirm(leadId: string): void {
       if (maybeAny) remove.run(leadId);
     },

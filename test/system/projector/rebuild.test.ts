@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { PIECES_OF_A_PART } from "../../../projector/store/leads.ts";
 import { openStore } from "../../../projector/store/store.ts";
 import { keysFile } from "../../../shared/config.ts";
 import { servingGeneration, viewFile } from "../../../shared/generation.ts";
@@ -244,14 +245,21 @@ test("one lead, or one workspace, is folded again in place", async () => {
   const [leadId] = Object.keys(sound) as [string];
   const { workspaceId } = JSON.parse(sound[leadId]?.body ?? "").lead;
   const spoil = () =>
-    store.db.prepare("UPDATE lead SET state = json_set(state, '$.record.firstName', 'Spoilt')").run();
+    store.db
+      .prepare(
+        `UPDATE lead_piece SET content = json_set(content, '$.record.firstName', 'Spoilt')
+         WHERE place % ${PIECES_OF_A_PART} = 0`,
+      )
+      .run();
   spoil();
   expect(rebuild("--lead", leadId).stdout).toContain("1 leads folded again");
   expect(views()[leadId]?.body).toBe(sound[leadId]?.body);
   spoil();
   expect(rebuild("--workspace", workspaceId).status).toBe(0);
   const states = store.db
-    .prepare<[string], string>("SELECT state FROM lead WHERE workspace_id = ?")
+    .prepare<[string], string>(
+      `SELECT content FROM lead_piece JOIN lead ON place / ${PIECES_OF_A_PART} = no WHERE workspace_id = ?`,
+    )
     .pluck()
     .all(workspaceId);
   expect(states.filter((state) => state.includes("Spoilt"))).toEqual([]);

@@ -30,19 +30,22 @@ CREATE TABLE discarded (
   PRIMARY KEY (topic, "partition", "offset")
 ) STRICT, WITHOUT ROWID;
 
--- The state of a lead, one row for each workspace that spoke of it. "owner" = 1 on the part of the workspace that
--- created it: only that one is shown. "seen" remembers its latest events by topic (projector/fold/seen-events.ts).
+-- A lead, one row for each workspace that spoke of it. "owner" = 1 on the part of the workspace that created it: only that
+-- one is shown.
 CREATE TABLE lead (
-  no INTEGER PRIMARY KEY, lead_id TEXT NOT NULL, workspace_id TEXT NOT NULL, owner INTEGER NOT NULL,
-  state TEXT NOT NULL, seen BLOB
+  no INTEGER PRIMARY KEY, lead_id TEXT NOT NULL, workspace_id TEXT NOT NULL, owner INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX lead_part ON lead (lead_id, workspace_id);
-CREATE INDEX lead_owner ON lead (workspace_id, lead_id) WHERE owner = 1;
 
--- What a created lead is found and matched by, in small rows that are written only where one of these changes.
+-- The state of a part, cut into pieces so that an event writes what it touches (projector/projection/pieces.ts). "place" is
+-- the part's number * 2^19 + the piece's: a part's pieces stand side by side and need no index.
+CREATE TABLE lead_piece (place INTEGER PRIMARY KEY, content TEXT NOT NULL) STRICT;
+
+-- What a created lead is found and matched by, in small rows that are written only where one of these changes. "matchable"
+-- is 0 for a deleted or a test lead, which others' views don't list; "matches" is 0 for a test lead, whose view lists none.
 CREATE TABLE lead_identity (
   lead_id TEXT NOT NULL, workspace_id TEXT NOT NULL, external_lead_id TEXT, email_key TEXT, phone_key TEXT,
-  created_at TEXT, matchable INTEGER NOT NULL, card TEXT NOT NULL
+  created_at TEXT, matchable INTEGER NOT NULL, matches INTEGER NOT NULL, card TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX lead_identity_id ON lead_identity (lead_id);
 CREATE INDEX lead_identity_external ON lead_identity (workspace_id, external_lead_id)
@@ -53,12 +56,16 @@ CREATE INDEX lead_identity_phone ON lead_identity (workspace_id, phone_key) WHER
 -- Erased leads never come back: what arrives for them later is dropped and counted.
 CREATE TABLE erased (lead_id TEXT PRIMARY KEY, dropped INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
+-- Empty but within an erase's transaction, where it takes all free pages and fills them with zeros.
+CREATE TABLE blank (content BLOB NOT NULL) STRICT;
+
 -- Leads that are still to be erased from the generations that are kept (rule: erase everywhere).
 CREATE TABLE erase_duty (
   generation INTEGER NOT NULL, lead_id TEXT NOT NULL, PRIMARY KEY (generation, lead_id)
 ) STRICT, WITHOUT ROWID;
 
--- A log's finished JSON, found by recency or by role (projector/assemble/log-role.ts) without reading the others.
+-- An action log that is not among its lead's recent ones, which stand in pieces: its finished JSON, found by recency or by
+-- role (projector/assemble/log-role.ts) without reading the others.
 CREATE TABLE action_log (
   lead_no INTEGER NOT NULL, id TEXT NOT NULL, created_at TEXT NOT NULL,
   "role" TEXT, role_order TEXT, has_documents INTEGER NOT NULL, log TEXT NOT NULL
@@ -69,10 +76,11 @@ CREATE INDEX action_log_role ON action_log (lead_no, "role", role_order, id) WHE
 
 -- What the API reads, and the outbox: one row a lead, under the number of its latest change (rule: one number). Where
 -- the view is gone the row is a tombstone: status and body are null. "section_numbers" and "section_ends" are JSON: for
--- each field of the view, in its order, the number of its latest change ('[]' = not known) and where its bytes end.
+-- each field of the view, in its order, the number of its latest change ('[]' = not known) and where its bytes end;
+-- "section_hashes" has the hash of each field's bytes and objects, 16 characters each ('' = not known).
 CREATE TABLE lead_view (
   lead_id TEXT NOT NULL, workspace_id TEXT NOT NULL, number INTEGER NOT NULL, status TEXT,
-  section_numbers TEXT NOT NULL, section_ends TEXT NOT NULL,
+  section_numbers TEXT NOT NULL, section_ends TEXT NOT NULL, section_hashes TEXT NOT NULL,
   -- The trace of the event that made the latest change (W3C Trace Context).
   traceparent TEXT,
   url_slots TEXT, body BLOB
