@@ -29,6 +29,11 @@ export interface Views {
   change(leadId: string): ChangeRow | undefined;
   /** How far the events are folded; a read after it is no older. @throws ViewsUnavailable */
   positions(): readonly FoldedPosition[];
+  /**
+   * True on a replica that knows of a later change of the workspace's lead than it has: a view that was larger than the
+   * topic of views takes. @throws ViewsUnavailable
+   */
+  isIncomplete(leadId: string, workspaceId: string): boolean;
   /** True where the lead's change of that number is here, or a later one; a read after it is no older. @throws ViewsUnavailable */
   hasChange(leadId: string, number: number): boolean;
   /** SQLite's number of the last commit: another one where anything was written since. @throws ViewsUnavailable */
@@ -74,6 +79,7 @@ export function openViews(databaseDir: string, cacheBytes: number): Views {
     changes: () => opened().changes,
     change: (leadId) => opened().change.get(leadId),
     positions: () => opened().positions(),
+    isIncomplete: (leadId, workspaceId) => opened().isIncomplete(leadId, workspaceId),
     lastCommit: () => opened().lastCommit(),
     hasChange: (leadId, number) => opened().hasChange(leadId, number),
     close() {
@@ -108,6 +114,7 @@ function openChecked(db: Connection, cacheBytes: number) {
     find: createFindLeads(db),
     positions: createPositionReader(db, commits),
     changes,
+    isIncomplete: createIncompleteReader(db, commits),
     lastCommit: commits.ofNow,
     hasChange(leadId: string, number: number): boolean {
       const found = changes.head(leadId)?.number ?? 0;
@@ -146,6 +153,27 @@ function createSupersededReader(db: Connection, commits: Commits): () => boolean
       superseded = select.get() !== undefined;
     }
     return superseded;
+  };
+}
+
+/** Looks a lead up among those that a replica could not take in; only where there are any, which each commit may change. */
+function createIncompleteReader(
+  db: Connection,
+  commits: Commits,
+): (leadId: string, workspaceId: string) => boolean {
+  const any = db.prepare<[], unknown>("SELECT 1 FROM set_aside WHERE relay = 'replica' LIMIT 1");
+  const of = db.prepare<[string, string], unknown>(
+    "SELECT 1 FROM set_aside WHERE relay = 'replica' AND name = ? AND lane = ?",
+  );
+  let asOf: number | undefined;
+  let isAny = false;
+  return (leadId, workspaceId) => {
+    const commit = commits.ofTurn();
+    if (commit !== asOf) {
+      asOf = commit;
+      isAny = any.get() !== undefined;
+    }
+    return isAny && of.get(leadId, workspaceId) !== undefined;
   };
 }
 

@@ -29,6 +29,7 @@ export function leadRoutes(
 ): void {
   const answer = (request: FastifyRequest<LeadRequest>, reply: FastifyReply, section?: Section): void => {
     const row = views.read(request.params.leadId);
+    if (views.isIncomplete(request.params.leadId, request.workspaceId)) throw notHereYet();
     // One answer for an unknown, an erased and another workspace's lead: a key learns nothing of others' leads.
     if (row === undefined || row.workspaceId !== request.workspaceId) throw noSuchLead();
     const made = respond(row, request.raw.headers, section);
@@ -71,6 +72,16 @@ function send(reply: FastifyReply, { status, headers, body }: Answer): void {
   reply.code(status).headers(headers);
   reply.send(body ?? undefined);
 }
+
+/** An older view, or none, in its place would be taken for the truth. */
+const notHereYet = (): ProblemError =>
+  new ProblemError(
+    503,
+    "This lead's latest view is too large for the topic that this replica follows, and not here yet.",
+    {
+      "retry-after": "5",
+    },
+  );
 
 const noSuchLead = (): ProblemError => new ProblemError(404, "No such lead.");
 

@@ -8,6 +8,7 @@ import { hashKey } from "../../shared/keys.ts";
 import { viewWithoutUrls } from "../../shared/view/change.ts";
 import { ask } from "../owner/ask.ts";
 import { recentRequests } from "../owner/recent-requests.ts";
+import { recordJsonOf } from "../publish/view-record.ts";
 import { listGenerations } from "../rebuild/generations.ts";
 import { noRecordOf } from "../rebuild/lead-history.ts";
 import { type RecordPosition, recordPosition, recordPositionName } from "../source/source.ts";
@@ -50,6 +51,13 @@ export function opsRoutes(server: FastifyInstance, { monitor, config, key }: Ops
     if (!current) throw new ProblemError(503, "Another generation begins to serve. Try again shortly.");
     return current;
   };
+
+  // For replicas, of views that are larger than their topic takes.
+  server.get<ById>("/ops/api/rows/:id", ({ params }) => {
+    const change = store().views.change(params.id);
+    if (change === undefined) throw new ProblemError(404, "No such lead.");
+    return recordJsonOf(change);
+  });
 
   server.get("/ops/api/status", () => ({
     reason: monitor.reason() ?? null,

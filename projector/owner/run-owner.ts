@@ -1,6 +1,6 @@
 import { delay, monotonic } from "../../shared/clock.ts";
 import type { Config } from "../../shared/config.ts";
-import { servingGeneration } from "../../shared/generation.ts";
+import { generationFile, servingGeneration } from "../../shared/generation.ts";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
@@ -13,6 +13,7 @@ import type { Tracing } from "../trace/tracing.ts";
 import { carryOut } from "./carry-out.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { createOwner, type Fold, type Owner } from "./owner.ts";
+import { becomeProjector, isReplicaFile } from "./replica-folder.ts";
 import type { Request } from "./requests.ts";
 import { type Serving, startServing } from "./serving.ts";
 
@@ -46,7 +47,9 @@ export async function runOwner(
   const failure = Promise.withResolvers<never>();
   failure.promise.catch(() => undefined);
   let serving: Serving | undefined;
+  let hasBegun = false;
   const start = () => {
+    hasBegun = true;
     serving = startServing(parts, servingGeneration(databaseDir));
     serving.ended.catch(failure.reject);
   };
@@ -57,7 +60,9 @@ export async function runOwner(
   const fold: Fold = {
     betweenCommits: (work) => current().betweenCommits(work),
     tap: (onRecord) => current().tap(onRecord),
+    hasBegun: () => hasBegun,
     async pause() {
+      if (!hasBegun) return;
       const ending = current();
       serving = undefined;
       await ending.stop();
@@ -77,7 +82,9 @@ export async function runOwner(
   const work = new AbortController();
   const untilEnd = AbortSignal.any([signal, work.signal]);
   try {
-    start();
+    if (isReplicaFile(generationFile(databaseDir, servingGeneration(databaseDir))))
+      await becomeProjector(owner, { monitor, log }, untilEnd);
+    else start();
     if (config.kafka) void checkLimits(config.kafka, monitor, log);
     const working = [carryOutRequests(owner, untilEnd), eraseFromKept(owner, () => serving, untilEnd)];
     const stopped = new Promise<void>((resolve) => {

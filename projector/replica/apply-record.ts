@@ -9,32 +9,34 @@ import type { Store } from "../store/store.ts";
 export const REPLICA_RELAY = "replica";
 
 /** What became of a record. */
-export type Applied = "shown" | "erased" | "known" | "set aside";
+export type Applied = "shown" | "erased" | "known" | "set aside" | "fetched later";
 
 /**
  * Takes a record of the topic of views into the replica's rows, within a transaction. A lead's number never goes back: what
  * is not newer than its row says nothing (rule: one number).
  * @param floor the number up to which everything has come already
+ * @param fetchesLarge true where views that are larger than the topic takes are fetched
  */
-export function applyRecord(store: Store, record: SourceRecord, floor: number): Applied {
+export function applyRecord(
+  store: Store,
+  record: SourceRecord,
+  floor: number,
+  fetchesLarge: boolean,
+): Applied {
   let read: ReturnType<typeof readViewRecord>;
   try {
     read = readViewRecord(record);
   } catch (error) {
-    setAside(store, record, (error as Error).message, versionOf(record));
+    setAside(store, record, { reason: (error as Error).message, number: versionOf(record) });
     return "set aside";
   }
-  const { leadId, number } = read.change;
+  const { leadId, number, workspaceId } = read.change;
   store.unconfirmed.confirm(leadId);
   if (read.kind === "reference") {
     if ((store.views.number(leadId) ?? 0) >= number) return "known";
-    setAside(
-      store,
-      record,
-      `it is larger than its topic takes, and is to be read at ${read.dataref}`,
-      number,
-    );
-    return "set aside";
+    const reason = `it is larger than its topic takes, and is to be fetched (PROJECTOR_URL): ${read.dataref}`;
+    setAside(store, record, { reason, number, workspaceId, isFetched: fetchesLarge });
+    return fetchesLarge ? "fetched later" : "set aside";
   }
   return applyChange(store, read.change, floor);
 }
@@ -80,17 +82,33 @@ function versionOf({ headers }: SourceRecord): number {
   return Number.isSafeInteger(number) && number > 0 ? number : 0;
 }
 
+interface Aside {
+  readonly reason: string;
+  readonly number: number;
+  /** Whose readers are told that there is more than they get; absent = not known. */
+  readonly workspaceId?: string;
+  /** True where it is tried again by itself. */
+  readonly isFetched?: boolean;
+}
+
 /** Nothing of the topic is passed over in silence: what can't be taken in is kept on a list with its reason. */
-function setAside(store: Store, record: SourceRecord, reason: string, number: number): void {
+function setAside(
+  store: Store,
+  record: SourceRecord,
+  { reason, number, workspaceId = "", isFetched = false }: Aside,
+): void {
   const key = record.key?.toString("utf8") ?? "";
+  const name = key === "" || key.length > 200 ? recordPositionName(record) : key;
+  // It may be told again.
+  if ((store.setAsides.get(REPLICA_RELAY, name)?.number ?? -1) >= number && isFetched) return;
   store.setAsides.put(REPLICA_RELAY, {
-    name: key === "" || key.length > 200 ? recordPositionName(record) : key,
-    lane: String(record.partition),
+    name,
+    lane: workspaceId,
     number,
     reason: `${recordPositionName(record)}: ${reason}`,
     attempts: 1,
     since: record.timestamp,
-    nextTryAt: null,
+    nextTryAt: isFetched ? 0 : null,
   });
 }
 

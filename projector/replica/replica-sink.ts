@@ -19,6 +19,8 @@ import { FLOORS, VIEWS } from "./followed-topics.ts";
 export interface ReplicaSinkParts {
   readonly store: Store;
   readonly floors: Floors;
+  /** True where views that are larger than the topic takes are fetched. */
+  readonly fetchesLarge: boolean;
   /** Keeps apart what must not happen in the middle of a batch. */
   readonly gate: Gate;
   readonly log: Logger;
@@ -32,14 +34,15 @@ export interface ReplicaSinkParts {
 
 /** Takes records of the topic of views into the replica's rows; positions commit with the rows. */
 export function createReplicaSink(parts: ReplicaSinkParts): Sink {
-  const { store, floors, gate, log, signal, onBatch, onTrouble, onErased } = parts;
+  const { store, floors, fetchesLarge, gate, log, signal, onBatch, onTrouble, onErased } = parts;
 
   const commit = (batch: Batch): Taken => {
     const erases = store.unconfirmed.any() || batch.records.some(({ value }) => value === null);
     try {
       return (erases ? store.erasing : store.transaction)(() => {
         const applied = batch.records.filter(isFresh(store.positions.all())).flatMap((record) => {
-          if (record.topic === VIEWS) return [[record, applyRecord(store, record, floors.number())] as const];
+          if (record.topic === VIEWS)
+            return [[record, applyRecord(store, record, floors.number(), fetchesLarge)] as const];
           noteFloor(record);
           return [];
         });

@@ -13,6 +13,7 @@ import { type Checkpointer, startCheckpointer } from "../store/checkpointer.ts";
 import { SchemaError } from "../store/migrate.ts";
 import { scrub } from "../store/scrub.ts";
 import { openStore, type Store } from "../store/store.ts";
+import { fetchLargeViews } from "./fetch-large.ts";
 import { createFloors } from "./floors.ts";
 import { followTopics } from "./followed-topics.ts";
 import { createReplicaSink, lastReading, readAnew } from "./replica-sink.ts";
@@ -56,6 +57,7 @@ export async function runReplica({ config, log, monitor }: ReplicaParts, signal:
     const sink = createReplicaSink({
       store,
       floors,
+      fetchesLarge: config.projectorUrl !== undefined && config.ops.key !== undefined,
       gate,
       log,
       signal,
@@ -69,7 +71,8 @@ export async function runReplica({ config, log, monitor }: ReplicaParts, signal:
       scrubNowAndThen({ store, gate, checkpointer, log }, untilEnd),
       refuseRequests(databaseDir, untilEnd),
     ];
-    await Promise.race(work);
+    work.push(fetchLargeViews({ config, store, floors, gate, log, signal: untilEnd }));
+    await Promise.race(work.map((one) => one.then(() => (untilEnd.aborted ? undefined : forever))));
     ended.abort();
     await Promise.all(work);
   } finally {
@@ -81,6 +84,9 @@ export async function runReplica({ config, log, monitor }: ReplicaParts, signal:
     stopHeart();
   }
 }
+
+/** One of them may have nothing to do. */
+const forever = new Promise<never>(() => undefined);
 
 /** @throws Error where the file is a projector's, or of another schema */
 function openReplicaStore(file: string): Store {

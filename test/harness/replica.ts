@@ -35,11 +35,13 @@ export function openReplica(kafka: KafkaConfig, keysOf: string, env: Readonly<Re
     /** Why it is not ready; undefined where it is. */
     reason: () => monitor.reason(),
     outboxes: () => monitor.outboxes(),
-    async start(over: Partial<KafkaConfig> = {}): Promise<void> {
+    async start(over: Partial<KafkaConfig> = {}, more: Readonly<Record<string, string>> = {}): Promise<void> {
       const stopping = new AbortController();
       monitor = newMonitor();
       const ownership = await becomeOwner(databaseDir, stopping.signal, () => undefined);
-      const parts = { config: { ...config, kafka: { ...kafka, ...over } }, log: silent, monitor };
+      const { projectorUrl, ops } = readConfig(more);
+      const own = { ...config, projectorUrl, ops, kafka: { ...kafka, ...over } };
+      const parts = { config: own, log: silent, monitor };
       running = runReplica(parts, stopping.signal).finally(() => ownership?.release());
       running.catch(() => undefined);
       stop = async () => {
