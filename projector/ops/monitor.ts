@@ -20,6 +20,8 @@ export interface Subject {
   readonly source: Source;
   readonly endpoints: Pick<Endpoints, "all">;
   readonly generation: number;
+  /** Milliseconds that a replica is behind what its records tell of; absent = what the log tells is all. */
+  readonly behindMs?: () => number;
 }
 
 /** One point of the charts. */
@@ -98,6 +100,13 @@ export function createMonitor(
   const sampling = every(SAMPLE_MS, sample).unref();
 
   return {
+    role,
+    /** How far a replica is behind its projector, in seconds. */
+    behindSeconds(): number {
+      if (!subject) return 0;
+      const unread = Math.max(0, ...partitions().map(({ seconds }) => seconds));
+      return Math.max(unread, (subject.behindMs?.() ?? 0) / 1_000);
+    },
     /** From now on this is what is worked on; undefined between two generations. */
     observe(next: Subject | undefined): void {
       subject = next;

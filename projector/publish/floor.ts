@@ -6,6 +6,7 @@ import { createKafka } from "../source/kafka/client.ts";
 import { ensureSmallTopic } from "../source/kafka/ensure-topic.ts";
 import type { Store } from "../store/store.ts";
 import { type FloorRecord, floorMessage } from "./floor-record.ts";
+import { mendAfterRestore, noticeRestore } from "./restored.ts";
 import { TOO_LARGE_REASON } from "./topic-channel.ts";
 import type { TopicEnds } from "./topic-ends.ts";
 
@@ -37,6 +38,7 @@ export interface FloorParts {
  */
 export async function publishFloor(parts: FloorParts): Promise<void> {
   const { config, log, signal } = parts;
+  let mending: Promise<void> | undefined;
   for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(2 * wait, LONGEST_RETRY_MS)) {
     const kafka = createKafka(config, log, { retries: 1 });
     const admin = kafka.admin();
@@ -45,11 +47,14 @@ export async function publishFloor(parts: FloorParts): Promise<void> {
       await admin.connect();
       await ensureSmallTopic(admin, config, config.floorTopic);
       await producer.connect();
+      // Before anything is told of less.
+      if (mending === undefined) await noticeRestore(parts);
+      mending ??= mendUntilDone(parts);
       await tellFloor(parts, admin, producer, () => {
         wait = FIRST_RETRY_MS;
       });
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) break;
       const { message } = error as Error;
       log.warn(
         { topic: config.floorTopic, error: message, retryInMs: wait },
@@ -59,6 +64,24 @@ export async function publishFloor(parts: FloorParts): Promise<void> {
       await Promise.all([producer, admin].map((one) => one.disconnect().catch(() => undefined)));
     }
     await delay(wait, signal);
+  }
+  await mending;
+}
+
+/** Done beside: what is told is true of what was published, whatever is published yet. */
+async function mendUntilDone(parts: FloorParts): Promise<void> {
+  const { log, signal } = parts;
+  for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(2 * wait, LONGEST_RETRY_MS)) {
+    try {
+      return await mendAfterRestore(parts);
+    } catch (error) {
+      if (signal.aborted) return;
+      log.warn(
+        { error: (error as Error).message, retryInMs: wait },
+        "what was told can't be compared with what is here",
+      );
+      await delay(wait, signal);
+    }
   }
 }
 

@@ -52,7 +52,7 @@ export async function runReplica({ config, log, monitor }: ReplicaParts, signal:
   const untilEnd = AbortSignal.any([signal, ended.signal]);
   const stopHeart = startHeartbeat(databaseDir, monitor);
   try {
-    monitor.observe({ store, source, endpoints: { all: () => [] }, generation });
+    monitor.observe({ store, source, endpoints: { all: () => [] }, generation, behindMs: floors.behindMs });
     log.info({ topic: config.kafka?.leadViewTopic, file }, "replica started");
     const sink = createReplicaSink({
       store,

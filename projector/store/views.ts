@@ -44,6 +44,9 @@ export function createViews(db: Connection) {
     `INSERT INTO lead_view (workspace_id, number, status, section_numbers, section_ends, section_hashes, traceparent,
        url_slots, body, lead_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
+  const renumber = db.prepare<[number, string]>(
+    "UPDATE lead_view SET number = ?, section_numbers = '[]' WHERE lead_id = ?",
+  );
   const leadsOf = db
     .prepare<[string], string>("SELECT lead_id FROM lead_view WHERE workspace_id = ? AND status IS NOT NULL")
     .pluck();
@@ -85,6 +88,8 @@ export function createViews(db: Connection) {
       if (before) update.run(...values(row), before.row);
       else insert.run(...values(row), leadId);
     },
+    /** Has a lead's change told again under another number, each section as changed. @returns false where there is no row */
+    renumber: (leadId: string, number: number): boolean => renumber.run(number, leadId).changes === 1,
     /** The ids of the leads of a workspace that have a view. */
     leadsOf: (workspaceId: string): string[] => leadsOf.all(workspaceId),
     /** Views, without tombstones. */
