@@ -137,7 +137,7 @@ function requireVersion(version: number): void {
   const what =
     version > DATABASE_VERSION
       ? "it was made by a newer program: run that one"
-      : "it was made by an older program: npm run rebuild makes it anew";
+      : "it was made by an older program: npx lead-view rebuild makes it anew";
   throw new Error(`${what} (schema version ${version}; this program reads ${DATABASE_VERSION})`);
 }
 

@@ -95,6 +95,8 @@ export interface OpsConfig {
 }
 
 export const DEFAULT_OPS_PORT = 3_001;
+/** Where the embedded event log is without a word, from the folder that the program is started in. */
+export const DEFAULT_EVENT_LOG_DIR = "data";
 
 export interface Config {
   /** A projector folds the event log; a replica follows the topic of views and folds nothing. */
@@ -166,7 +168,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   if (role === "replica" && kafka === undefined)
     throw new ConfigError("bad configuration: ROLE=replica follows a topic of Kafka: set KAFKA_BROKERS");
   const apiWorkers = Number(settings.API_WORKERS ?? availableParallelism());
-  const eventLogDir = settings.EVENT_LOG_DIR ?? "data";
+  const eventLogDir = settings.EVENT_LOG_DIR ?? DEFAULT_EVENT_LOG_DIR;
   return {
     role,
     projectorUrl: settings.PROJECTOR_URL,

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { wallClock } from "./clock.ts";
-import { type Connection, openReader, openWriter } from "./sqlite.ts";
+import { type Connection, openReader, openWriter, setUp } from "./sqlite.ts";
 
 /** What is asked of the owner of a folder, and what the owner says of itself. */
 export const controlFile = (databaseDir: string): string => join(databaseDir, "control.sqlite");
@@ -37,13 +37,13 @@ export function openControl(
   databaseDir: string,
   { waitMs }: { readonly waitMs?: number | undefined } = {},
 ): Connection {
-  const db = openWriter(controlFile(databaseDir));
-  // Small, and of no use after a crash of the machine: no commit waits for the disk.
-  db.pragma("synchronous = OFF");
-  db.pragma("wal_autocheckpoint = 200");
-  db.exec(SCHEMA);
-  if (waitMs !== undefined) db.pragma(`busy_timeout = ${waitMs}`);
-  return db;
+  return setUp(openWriter(controlFile(databaseDir)), (db) => {
+    // Small, and of no use after a crash of the machine: no commit waits for the disk.
+    db.pragma("synchronous = OFF");
+    db.pragma("wal_autocheckpoint = 200");
+    db.exec(SCHEMA);
+    if (waitMs !== undefined) db.pragma(`busy_timeout = ${waitMs}`);
+  });
 }
 
 export const SELECT_OWNER =

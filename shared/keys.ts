@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { secretBytes } from "./clock.ts";
-import { type Connection, openWriter } from "./sqlite.ts";
+import { type Connection, openWriter, setUp } from "./sqlite.ts";
 
 /** A stored API key: never the key itself, only its SHA-256 (rule: a key learns nothing of others). */
 export interface StoredKey {
@@ -20,16 +20,18 @@ export const hashKey = (key: string): Buffer => hash("sha256", key, "buffer");
 
 /** Opens the key store, creating it where there is none. */
 export function openKeys(file: string): Connection {
-  const db = openWriter(file);
-  // Nobody else moves the write-ahead log of this file into it.
-  db.pragma("wal_autocheckpoint = 100");
-  db.exec(
-    `CREATE TABLE IF NOT EXISTS api_key (
-       hash BLOB PRIMARY KEY, workspace_id TEXT NOT NULL, name TEXT NOT NULL, expires_at INTEGER
-     ) STRICT, WITHOUT ROWID;
-     CREATE TABLE IF NOT EXISTS revoked_key (hash BLOB PRIMARY KEY) STRICT, WITHOUT ROWID`,
-  );
-  return db;
+  return setUp(openWriter(file), (db) => {
+    // Who was told that a key is revoked can rely on it, though the power fails in the next moment.
+    db.pragma("synchronous = FULL");
+    // Nobody else moves the write-ahead log of this file into it.
+    db.pragma("wal_autocheckpoint = 100");
+    db.exec(
+      `CREATE TABLE IF NOT EXISTS api_key (
+         hash BLOB PRIMARY KEY, workspace_id TEXT NOT NULL, name TEXT NOT NULL, expires_at INTEGER
+       ) STRICT, WITHOUT ROWID;
+       CREATE TABLE IF NOT EXISTS revoked_key (hash BLOB PRIMARY KEY) STRICT, WITHOUT ROWID`,
+    );
+  });
 }
 
 /** A new key, and what every node is to know of it. */

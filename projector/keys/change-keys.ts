@@ -7,7 +7,7 @@ import { bringKeysUpToDate } from "./follow-keys.ts";
 import { publishKeys } from "./publish-keys.ts";
 
 /**
- * Changes keys: in the topic first, where there is Kafka, so that every node gets to know of it, and then in this node's
+ * Changes keys, once this node knows what was changed on others: in the topic first, where there is Kafka, so that every node gets to know of it, and then in this node's
  * store, which learns it from the topic too where this process dies in between.
  * @param make the changes, made of what the store holds; anything that comes along with them is given back
  * @throws Error where nothing was changed, or the topic did not answer
@@ -20,8 +20,11 @@ export async function changeKeys<T extends { readonly changes: readonly KeyChang
   const { kafka } = config;
   const db = openKeys(keysFile(config));
   try {
-    // Of what was changed on other nodes while nothing followed here.
-    if (kafka !== undefined) await bringKeysUpToDate(kafka, db, log);
+    if (kafka !== undefined) {
+      const found = await bringKeysUpToDate(kafka, db, log).catch((error: Error) => error);
+      if (found !== undefined)
+        throw new Error(`the topic of keys can't be reached, so that nothing was changed: ${found.message}`);
+    }
     const made = make(db);
     if (kafka !== undefined) await publishKeys(kafka, made.changes, log);
     applyKeyChanges(db, made.changes);

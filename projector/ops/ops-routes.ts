@@ -16,7 +16,7 @@ import type { StoredDeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
 import type { Monitor } from "./monitor.ts";
 import { relayRoutes } from "./relay-routes.ts";
-import { runCli } from "./run-cli.ts";
+import { runCommand } from "./run-command.ts";
 
 /** Dead letters on a page. */
 const PAGE = 50;
@@ -116,9 +116,9 @@ export function opsRoutes(server: FastifyInstance, { monitor, config, key }: Ops
   });
 
   server.get<ById>("/ops/api/leads/:id/events", async ({ params }) => {
-    const { ok, output } = await runCli("rebuild/view-cli.ts", [`--lead=${params.id}`, "--events"]);
-    if (!ok) throw new ProblemError(output === noRecordOf(params.id) ? 404 : 503, output);
-    return output === "" ? [] : output.split("\n").map(parseExactly);
+    const { ok, output } = await runCommand(["view", `--lead=${params.id}`, "--events", "--json"]);
+    if (!ok) throw new ProblemError(output.endsWith(noRecordOf(params.id)) ? 404 : 503, output);
+    return parseExactly(output);
   });
 }
 

@@ -208,7 +208,7 @@ function requireNoNewLetters(fresh: string, serving: string): void {
   if (news.length === 0) return;
   throw new RequestError(
     `${news.length} records can't be folded that the serving views hold, first ${news[0]}. Nothing was switched: look ` +
-      "into them, or accept that (npm run rebuild -- --switch)",
+      "into them, or accept that (npx lead-view rebuild --switch)",
   );
 }
 

@@ -119,6 +119,7 @@ export function createOwner(
           if (serving.length > 0)
             takeOver(store, servingFile, compared, {
               number: generation,
+              from,
               kept,
               sameLog: !acceptLoss,
             });
@@ -167,7 +168,7 @@ function requireAsFar(store: Store, serving: readonly Position[]): void {
   const more = others.length > 0 ? ` (and ${others.length} more partitions)` : "";
   throw new SourceError(
     `the log ends before offset ${first.nextOffset} of ${partitionName(first)}${more}, up to which the serving views ` +
-      "were folded: restore it, rebuild from an archive, or accept the loss (npm run rebuild -- --accept-loss). " +
+      "were folded: restore it, rebuild from an archive, or accept the loss (npx lead-view rebuild --accept-loss). " +
       "Nothing was switched",
   );
 }

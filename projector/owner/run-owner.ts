@@ -16,6 +16,7 @@ import { createOwner, type Fold, type Owner } from "./owner.ts";
 import { becomeProjector, isReplicaFile } from "./replica-folder.ts";
 import type { Request } from "./requests.ts";
 import { type Serving, startServing } from "./serving.ts";
+import { untilPassed } from "./until-passed.ts";
 
 const LOOK_MS = 50;
 const ERASE_RETRY_MS = 1_000;
@@ -42,16 +43,27 @@ export async function runOwner(
   const { databaseDir } = config;
   removeLeftovers(databaseDir);
   const decode = createDecoder(config);
-  const endpoints = openEndpoints(webhooksFile(databaseDir));
+  const endpoints = await untilPassed("the endpoints' file", () => openEndpoints(webhooksFile(databaseDir)), {
+    log,
+    signal,
+  });
+  if (!endpoints) return;
   const parts = { config, log, decode, tracing, endpoints, monitor };
   const failure = Promise.withResolvers<never>();
   failure.promise.catch(() => undefined);
+  const work = new AbortController();
+  const untilEnd = AbortSignal.any([signal, work.signal]);
   let serving: Serving | undefined;
+  let starting: Promise<void> = Promise.resolve();
   let hasBegun = false;
   const start = () => {
     hasBegun = true;
-    serving = startServing(parts, servingGeneration(databaseDir));
-    serving.ended.catch(failure.reject);
+    const open = () => startServing(parts, servingGeneration(databaseDir));
+    starting = untilPassed("the view database", open, { log, signal: untilEnd }).then((started) => {
+      serving = started;
+      serving?.ended.catch(failure.reject);
+    });
+    starting.catch(failure.reject);
   };
   const current = (): Serving => {
     if (serving) return serving;
@@ -63,25 +75,24 @@ export async function runOwner(
     hasBegun: () => hasBegun,
     async pause() {
       if (!hasBegun) return;
+      await starting;
       const ending = current();
       serving = undefined;
       await ending.stop();
       await ending.close();
     },
-    resume() {
-      try {
-        start();
-      } catch (error) {
-        failure.reject(error);
-      }
-    },
+    resume: start,
   };
-  const owner = createOwner({ config, log, decode }, fold);
-  owner.requests.abandonRunning();
-  const stopHeart = startHeartbeat(databaseDir, monitor);
-  const work = new AbortController();
-  const untilEnd = AbortSignal.any([signal, work.signal]);
+  let owner: Owner | undefined;
+  let stopHeart: (() => void) | undefined;
   try {
+    owner = await untilPassed("the control database", () => createOwner({ config, log, decode }, fold), {
+      log,
+      signal,
+    });
+    if (!owner) return;
+    const beat = () => startHeartbeat(databaseDir, monitor);
+    stopHeart = await untilPassed("the control database", beat, { log, signal });
     if (isReplicaFile(generationFile(databaseDir, servingGeneration(databaseDir))))
       await becomeProjector(owner, { monitor, log }, untilEnd);
     else start();
@@ -96,10 +107,11 @@ export async function runOwner(
     await Promise.all(working);
   } finally {
     work.abort();
+    await starting.catch(() => undefined);
     await serving?.stop();
     await serving?.close();
-    stopHeart();
-    await owner.close();
+    stopHeart?.();
+    await owner?.close();
     endpoints.close();
   }
 }
@@ -116,6 +128,8 @@ async function checkLimits(kafka: KafkaConfig, monitor: Monitor, log: Logger): P
 }
 
 async function carryOutRequests(owner: Owner, signal: AbortSignal): Promise<void> {
+  const { log, requests } = owner;
+  await untilPassed("the control database", requests.abandonRunning, { log, signal });
   while (!signal.aborted) {
     const request = nextRequest(owner);
     if (request) await carryOut(request, owner, signal);
@@ -124,9 +138,12 @@ async function carryOutRequests(owner: Owner, signal: AbortSignal): Promise<void
 }
 
 /** Undefined where there is none, or the control database can't be read just now. */
-function nextRequest({ requests }: Owner): Request | undefined {
+const nextRequest = ({ requests }: Owner): Request | undefined => unlessPassing(requests.next);
+
+/** What is looked at again in a moment. @returns undefined where trouble that can pass is in the way now */
+function unlessPassing<T>(look: () => T): T | undefined {
   try {
-    return requests.next();
+    return look();
   } catch (error) {
     if (!isPassing(error)) throw error;
     return undefined;
@@ -148,7 +165,7 @@ async function eraseFromKept(
         ?.scrub()
         .catch((error) => owner.log.warn({ error: error.message }, "erased leads' pages not rewritten yet"));
     }
-    const duties = serving()?.store.erased.duties(ERASED_AT_ONCE) ?? [];
+    const duties = unlessPassing(() => serving()?.store.erased.duties(ERASED_AT_ONCE)) ?? [];
     const generation = duties[0]?.generation;
     let done = false;
     if (generation !== undefined && generation !== owner.generation() && !owner.isInHand(generation)) {

@@ -16,7 +16,7 @@ import type { BesideFold } from "../rebuild/refold.ts";
 import { openSource } from "../source/open-source.ts";
 import type { SourceRecord } from "../source/source.ts";
 import { startCheckpointer } from "../store/checkpointer.ts";
-import { scrub } from "../store/scrub.ts";
+import { createScrubber } from "../store/scrub.ts";
 import { openStore, type Store } from "../store/store.ts";
 import type { Tracing } from "../trace/tracing.ts";
 
@@ -35,7 +35,7 @@ export interface Serving extends BesideFold {
   readonly store: Store;
   /** Rejects where the fold, or a relay, stopped by an error; resolves once it was told to stop. */
   readonly ended: Promise<void>;
-  /** Rewrites the file between two commits, where leads were erased from it. */
+  /** Rewrites the file between two commits, where leads were erased from it; asked again, it ends what it began. */
   scrub(): Promise<void>;
   /** Folds no more, and ends what it hands on; the store stays open. */
   stop(): Promise<void>;
@@ -51,16 +51,13 @@ export function startServing(
   generation: number,
 ): Serving {
   const file = generationFile(config.databaseDir, generation);
-  const store = openStore(file);
+  const store = openServing(file, log);
   const checkpointer = startCheckpointer(file);
   const gate = createGate();
   const source = openSource(config, log);
   const stopping = new AbortController();
   const { signal } = stopping;
   const taps = new Set<(record: SourceRecord) => void>();
-  warnOfRules(store, log);
-  // A generation that serves again is not superseded any more.
-  store.meta.remove("superseded");
   const projection = createProjection(store, decode, {
     tracing,
     keptGenerations: () => keptGenerations(config.databaseDir),
@@ -96,29 +93,23 @@ export function startServing(
         ]
       : []),
   ];
+  const between = <T>(work: () => T): Promise<T> =>
+    gate.during(async () => {
+      await commit(running);
+      return work();
+    });
   const ended = Promise.all([runProjection(running), ...publishing]).then(() => undefined);
   ended.catch(() => undefined);
   return {
     generation,
     store,
     ended,
-    betweenCommits: (work) =>
-      gate.during(async () => {
-        await commit(running);
-        return work(store, projection.write);
-      }),
+    betweenCommits: (work) => between(() => work(store, projection.write)),
     tap(onRecord) {
       taps.add(onRecord);
       return () => void taps.delete(onRecord);
     },
-    async scrub() {
-      if (store.meta.get("unscrubbed") === undefined) return;
-      const done = await gate.during(async () => {
-        await commit(running);
-        return scrub(store);
-      });
-      if (done) checkpointer.truncate();
-    },
+    scrub: createScrubber({ store, checkpointer, between }),
     async stop() {
       stopping.abort();
       await ended.catch(() => undefined);
@@ -131,12 +122,26 @@ export function startServing(
   };
 }
 
+/** @throws Error where the database can't be used, with nothing left open */
+function openServing(file: string, log: Logger): Store {
+  const store = openStore(file);
+  try {
+    warnOfRules(store, log);
+    // A generation that serves again is not superseded any more.
+    store.meta.remove("superseded");
+    return store;
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
 /** Views of older rules are served beside new ones until they are made anew (rule: fold rules have a version). */
 function warnOfRules(store: Store, log: Logger): void {
   const version = otherFoldRules(store);
   if (version === undefined) return;
   log.warn(
     { madeBy: version },
-    "the views were made by other fold rules than this program's; make them anew: npm run rebuild",
+    "the views were made by other fold rules than this program's; make them anew: npx lead-view rebuild",
   );
 }

@@ -27,7 +27,7 @@ export function remedyOf(error: unknown): string {
     return "give the projector's user write permission on the files in DATABASE_DIR, then start it again";
   }
   if (isDamage(error)) {
-    return "the database file is damaged: restore it, or fold the history again (npm run rebuild)";
+    return "the database file is damaged: restore it, or fold the history again (npx lead-view rebuild)";
   }
-  return "nothing of it was committed; report it with this message, and fold the history again once it is mended (npm run rebuild)";
+  return "nothing of it was committed; report it with this message, and fold the history again once it is mended (npx lead-view rebuild)";
 }

@@ -1,6 +1,7 @@
 import { monotonic, wallClock } from "../../shared/clock.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import type { NextNumber } from "../store/numbers.ts";
+import { markUnscrubbed } from "../store/scrub.ts";
 import type { Store } from "../store/store.ts";
 import type { FoldedBatch, FoldedCounts, FoldedLead, FoldedPart, Writing } from "./folded-batch.ts";
 import { matchingLeads, writeIdentities } from "./matching.ts";
@@ -117,8 +118,8 @@ function eraseLead(
   const workspaceId = store.views.head(leadId)?.workspaceId ?? owner;
   const parts = removeParts(store, leadId);
   store.erased.add(leadId);
-  if (parts > 0) store.meta.set("unscrubbed", "1");
-  store.deadLetters.erase(leadId);
+  const letters = store.deadLetters.erase(leadId);
+  if (parts + letters > 0) markUnscrubbed(store);
   for (const generation of keptGenerations) store.erased.addDuty({ generation, leadId });
   if (workspaceId !== null) buryView(store, next, { leadId, workspaceId, traceparent });
 }

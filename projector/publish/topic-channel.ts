@@ -78,7 +78,7 @@ export function createTopicChannel<Row>({
       await admin.disconnect();
     }
     if (partitions.length === 0)
-      throw new Error(`topic ${topic} has no partitions; create it with: npm run topics`);
+      throw new Error(`topic ${topic} has no partitions; create it with: npx lead-view topics`);
     // No retries of its own: which rows are sent again, and when, is the reader's to say.
     const producer = kafka.producer({ allowAutoTopicCreation: false, retry: { retries: 0 } });
     await producer.connect();

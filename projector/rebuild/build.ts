@@ -104,7 +104,7 @@ function requireSameRecords(
     throw new SourceError(
       `${partitionName(record)}: the record at offset ${record.offset} is not the one that the serving views were folded ` +
         "from: this is another log. Restore it, use another DATABASE_DIR, or accept the loss " +
-        "(npm run rebuild -- --accept-loss). Nothing was switched",
+        "(npx lead-view rebuild --accept-loss). Nothing was switched",
     );
   }
 }
@@ -115,7 +115,7 @@ function requireArchive(folder: string): void {
   const hasFiles = Object.values(TOPICS).some((topic) => existsSync(join(folder, topic)));
   if (!hasFiles)
     throw new SourceError(
-      `${folder}: there is no archive here; its files are <topic>/<partition>.ndjson (npm run archive)`,
+      `${folder}: there is no archive here; its files are <topic>/<partition>.ndjson (npx lead-view archive)`,
     );
 }
 

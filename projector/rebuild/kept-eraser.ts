@@ -4,7 +4,7 @@ import { generationFile } from "../../shared/generation.ts";
 import type { Logger } from "../../shared/log.ts";
 import { createWriting, erasureOf } from "../projection/writing.ts";
 import { SchemaError } from "../store/migrate.ts";
-import { scrub } from "../store/scrub.ts";
+import { endScrub, scrub } from "../store/scrub.ts";
 import { openStore } from "../store/store.ts";
 import { removeDatabase } from "./generations.ts";
 
@@ -74,9 +74,11 @@ function erase({ file, leadIds }: Task): Done {
   }
   try {
     createWriting(store).write(erasureOf(leadIds));
-    scrub(store);
+    const mark = scrub(store);
     const [checkpoint] = store.db.pragma("wal_checkpoint(TRUNCATE)") as { busy: number }[];
-    return checkpoint?.busy === 0 ? { erased: true } : { failed: "somebody reads it" };
+    if (checkpoint?.busy !== 0) return { failed: "somebody reads it" };
+    if (mark !== undefined) endScrub(store, mark);
+    return { erased: true };
   } catch (error) {
     return { failed: (error as Error).message };
   } finally {

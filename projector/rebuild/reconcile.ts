@@ -51,6 +51,8 @@ export function compareNumbers(store: Store, servingFile: string, since: Compare
 export interface Taking {
   /** This generation's own number. */
   readonly number: number;
+  /** The one that serves until now. */
+  readonly from: number;
   /** All others, the serving one among them. */
   readonly kept: readonly number[];
   /** False where a loss was accepted: the log may be another one than the serving generation's. */
@@ -66,7 +68,7 @@ export function takeOver(
   store: Store,
   servingFile: string,
   since: Compared | undefined,
-  { number, kept, sameLog }: Taking,
+  { number, from, kept, sameLog }: Taking,
 ): void {
   compareNumbers(store, servingFile, since);
   besideServing(store.db, servingFile, (db) => {
@@ -100,6 +102,11 @@ export function takeOver(
          WHERE NOT EXISTS (SELECT 1 FROM serving.erased s WHERE s.lead_id = e.lead_id)`,
       ).run(generation);
     }
+    // A file that is still to be rewritten after an erase is so once anything is erased from it.
+    db.prepare(
+      `INSERT OR IGNORE INTO main.erase_duty SELECT ?, lead_id FROM serving.erased
+       WHERE EXISTS (SELECT 1 FROM serving.meta WHERE name = 'unscrubbed') LIMIT 1`,
+    ).run(from);
     numberAll(store);
   });
 }

@@ -3,6 +3,7 @@ import type { ChangeRow } from "../../shared/view/change.ts";
 import { readViewRecord } from "../publish/view-record.ts";
 import { headerText } from "../source/headers.ts";
 import { recordPositionName, type SourceRecord } from "../source/source.ts";
+import { markUnscrubbed } from "../store/scrub.ts";
 import type { Store } from "../store/store.ts";
 
 /** What the replica could not take in is listed under this name (`lead-view relays`). */
@@ -49,7 +50,7 @@ export function applyChange(store: Store, change: ChangeRow, floor: number): App
   if (body === null) {
     store.identities.remove(leadId);
     // What SQLite's balancing left of it in unused parts of pages is overwritten by rewriting the file.
-    store.meta.set("unscrubbed", "1");
+    markUnscrubbed(store);
   } else {
     store.identities.put(leadId, workspaceId, foundBy(change, body));
   }

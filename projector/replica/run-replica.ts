@@ -11,7 +11,7 @@ import { createGate, type Gate } from "../projection/gate.ts";
 import { isPassing } from "../projection/trouble.ts";
 import { type Checkpointer, startCheckpointer } from "../store/checkpointer.ts";
 import { SchemaError } from "../store/migrate.ts";
-import { scrub } from "../store/scrub.ts";
+import { createScrubber } from "../store/scrub.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { fetchLargeViews } from "./fetch-large.ts";
 import { createFloors } from "./floors.ts";
@@ -123,11 +123,12 @@ async function scrubNowAndThen(
   { store, gate, checkpointer, log }: Scrubbing,
   signal: AbortSignal,
 ): Promise<void> {
+  const scrub = createScrubber({ store, checkpointer, between: gate.during });
   while (!signal.aborted) {
     await delay(SCRUB_MS, signal);
     if (signal.aborted) return;
     try {
-      if (await gate.during(() => scrub(store))) checkpointer.truncate();
+      await scrub();
     } catch (error) {
       // What can't be rewritten now (a full disk, a busy file) stays marked, and is tried again.
       log.warn({ error: (error as Error).message }, "erased leads' pages not rewritten yet");

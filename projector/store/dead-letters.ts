@@ -110,8 +110,8 @@ export function createDeadLetters(db: Connection) {
       });
       return found;
     },
-    /** Forgets the letters of an erased lead: those that carry its key, or spoke of it. */
-    erase: (leadId: string): void => void erase.run(leadId, Buffer.from(leadId)),
+    /** Forgets the letters of an erased lead: those that carry its key, or spoke of it. @returns how many */
+    erase: (leadId: string): number => erase.run(leadId, Buffer.from(leadId)).changes,
   };
 }
 

@@ -40,12 +40,12 @@ function requireKnown(found: number, first: number): void {
   if (found > DATABASE_VERSION) {
     throw new SchemaError(
       `the view database has schema version ${found}; this program knows up to ${DATABASE_VERSION}. ` +
-        "Run the newer program, or switch to a generation that this one made (npm run generations)",
+        "Run the newer program, or switch to a generation that this one made (npx lead-view generations list)",
     );
   }
   if (found !== 0 && found < first) {
     throw new SchemaError(
-      `the view database has schema version ${found}, of an older program; fold its history again: npm run rebuild`,
+      `the view database has schema version ${found}, of an older program; fold its history again: npx lead-view rebuild`,
     );
   }
 }

@@ -10,7 +10,9 @@ export function createRelays(db: Connection) {
     "INSERT INTO relay VALUES (?, ?) ON CONFLICT DO UPDATE SET number = excluded.number",
   );
   const remove = db.prepare<[string]>("DELETE FROM relay WHERE name = ?");
+  const names = db.prepare<[], string>("SELECT name FROM relay").pluck();
   return {
+    names: (): string[] => names.all(),
     /** The number of the last change that it passed on; 0 where it has none, so that it begins with the first. */
     position: (name: string): number => get.get(name) ?? 0,
     /** All whose names begin so, by what comes behind that. */

@@ -12,6 +12,7 @@ import { keysFile } from "../../shared/config.ts";
 import { viewFile } from "../../shared/generation.ts";
 import { createKey, openKeys } from "../../shared/keys.ts";
 import { writeHistory } from "../generate/write-history.ts";
+import { LEAD_VIEW } from "../harness/command.ts";
 import { freePort } from "../harness/free-port.ts";
 import { until } from "../harness/wait.ts";
 import { parseOnlySeconds } from "./parse-only.ts";
@@ -93,7 +94,7 @@ async function run(records: number, withApi: boolean) {
   const api = withApi ? await startApi(start, databaseDir, port) : undefined;
   const quiet = api ? await api.p99For(QUIET_MS) : { p99: 0, failed: 0 };
   const begun = performance.now();
-  const rebuilder = start("projector/rebuild/rebuild-cli.ts");
+  const rebuilder = start(LEAD_VIEW, ["rebuild"]);
   const peak = watchMemory(rebuilder);
   const ended = once(rebuilder, "exit");
   const busy = api ? await api.p99Until(ended) : { p99: 0, failed: 0 };

@@ -62,16 +62,8 @@ export const WEBHOOK_HANDLERS: WebhookHandlers = {
     });
   },
   async "webhooks.remove"({ id }, { owner }) {
-    await owner.betweenCommits((store) =>
-      withEndpoints(owner, (endpoints) => {
-        const endpoint = known(endpoints, id);
-        endpoints.remove(id);
-        store.transaction(() => {
-          store.relays.remove(relayOf(endpoint));
-          store.setAsides.removeAll(relayOf(endpoint));
-        });
-      }),
-    );
+    // Where it stood is forgotten by whoever delivers (webhooks/deliver.ts).
+    withEndpoints(owner, (endpoints) => endpoints.remove(known(endpoints, id).id));
     return { id };
   },
   async "webhooks.disable"({ id }, { owner }) {

@@ -95,7 +95,7 @@ function requireFiles(folder: string, positions: readonly Position[]): void {
     if (!existsSync(path)) {
       throw new SourceError(
         `${path}: the file is gone, but was folded up to offset ${nextOffset}; restore it, use another DATABASE_DIR, ` +
-          "or make the views of what the log holds now (npm run rebuild -- --accept-loss)",
+          "or make the views of what the log holds now (npx lead-view rebuild --accept-loss)",
       );
     }
   }

@@ -228,6 +228,6 @@ function requireRecord(where: Where, last: NonNullable<Position["last"]>): void 
 const SCANNED_AT_ONCE = 4 * 1024 ** 2;
 
 const REMEDY =
-  "restore it, use another DATABASE_DIR, or make the views of what the log holds now (npm run rebuild -- --accept-loss)";
+  "restore it, use another DATABASE_DIR, or make the views of what the log holds now (npx lead-view rebuild --accept-loss)";
 
 const checkOf = (line: Buffer): string => createHash("sha256").update(line).digest("base64url").slice(0, 16);

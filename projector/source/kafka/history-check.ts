@@ -9,8 +9,8 @@ export interface OffsetRange {
 }
 
 const REBUILD =
-  "the views would miss what it held. Rebuild from an archive, with which the topic goes on (npm run rebuild -- --from DIR), " +
-  "restore the topic, or make the views of what it holds now (npm run rebuild -- --accept-loss)";
+  "the views would miss what it held. Rebuild from an archive, with which the topic goes on (npx lead-view rebuild --from DIR), " +
+  "restore the topic, or make the views of what it holds now (npx lead-view rebuild --accept-loss)";
 
 /** How many partitions each topic of the catalogue has. @throws SourceError where a topic is missing */
 export async function partitionCounts(
@@ -21,7 +21,7 @@ export async function partitionCounts(
   const missing = [...topics.values()].filter((name) => !existing.has(name));
   if (missing.length > 0) {
     throw new SourceError(
-      `Kafka has no topic ${missing.join(", ")}; create it with: npm run topics`,
+      `Kafka has no topic ${missing.join(", ")}; create it with: npx lead-view topics`,
       "missing",
     );
   }
@@ -51,7 +51,7 @@ export function firstPositions(counts: ReadonlyMap<string, number>, stored: read
     if (known.length < count) {
       throw new SourceError(
         `topic ${topic} grew from ${known.length} to ${count} partitions: one lead's events now lie in two of them, and ` +
-          "their order is lost. Create a new topic with that many partitions, write the archive (npm run archive) into " +
+          "their order is lost. Create a new topic with that many partitions, write the archive (npx lead-view archive) into " +
           "it by key, let the producers use it, name it in KAFKA_TOPIC_*, and fold it with a new DATABASE_DIR",
         "changed",
       );

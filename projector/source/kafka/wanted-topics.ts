@@ -4,6 +4,9 @@ import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 /** What a record takes beside its value: key, headers, and the batch around it. */
 const AROUND_A_VALUE = 64 * 1024;
 
+/** Kafka's word for records that are never deleted. */
+export const FOREVER = "-1";
+
 export interface TopicChoices {
   readonly partitions: number;
   readonly replication: number;

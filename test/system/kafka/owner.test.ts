@@ -105,7 +105,7 @@ describe.skipIf(inject("brokers") === "")("projectors on Kafka", () => {
     await cluster.admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: "3" }] });
     const stopped = at.start();
     expect(await stopped.exited).toBe(1);
-    expect(String(stopped.lines().at(-1)?.error)).toMatch(/retention.*npm run rebuild -- --from DIR/);
+    expect(String(stopped.lines().at(-1)?.error)).toMatch(/retention.*npx lead-view rebuild --from DIR/);
     const rebuilt = at.run("rebuild", "--from", archive);
     expect([rebuilt.stderr, rebuilt.status]).toEqual([expect.any(String), 0]);
     expect(at.nameOf("lead-0")).toBe("Annie");

@@ -42,7 +42,7 @@ test("a standby takes over from a killed owner in the middle of its work: nothin
   const address = await standby.opsAddress();
   await until("the standby is ready", async () => (await ready(address)).status === 200);
   expect(standby.lines().filter(({ msg }) => msg === "projector started")).toHaveLength(1);
-  expect(at.run("rebuild", "--verify").stdout).toContain("10 views from a fresh fold, 0 differ");
+  expect(at.run("verify").stdout).toContain("10 views from a fresh fold, 0 differ");
   at.read((store) => {
     const logs = store.db.prepare<[], number>("SELECT count(*) FROM action_log").pluck().get();
     expect(logs).toBe(names.length * rounds);

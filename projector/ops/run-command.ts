@@ -13,22 +13,21 @@ export interface CommandOutput {
   readonly output: string;
 }
 
+const COMMAND_LINE = fileURLToPath(new URL("../../shared/command-line/lead-view.js", import.meta.url));
 const run = promisify(execFile);
 let busy = false;
 
 /**
- * Runs one of our command-line programs as a process of its own, so that the fold does not wait for it; one at a time,
+ * Runs `lead-view` with arguments as a process of its own, so that the fold does not wait for it; one at a time,
  * since each may read the whole history.
- * @param file from projector/
  * @throws ProblemError 429 where one is at work
  */
-export async function runCli(file: string, args: readonly string[]): Promise<CommandOutput> {
+export async function runCommand(args: readonly string[]): Promise<CommandOutput> {
   if (busy) throw new ProblemError(429, "another look-up or retry is at work; try again when it is done");
   busy = true;
   try {
-    const path = fileURLToPath(new URL(`../${file}`, import.meta.url));
     const options = { timeout: LONGEST_MS, maxBuffer: MOST_BYTES };
-    const { stdout } = await run(process.execPath, ["--no-warnings", path, ...args], options);
+    const { stdout } = await run(process.execPath, [COMMAND_LINE, ...args], options);
     return { ok: true, output: stdout.trim() };
   } catch (error) {
     const {
