@@ -43,6 +43,7 @@ export function followKeys(config: Config, log: Logger, signal: AbortSignal): Ke
   const { kafka } = config;
   if (kafka === undefined) return { reason: () => undefined, ended: Promise.resolve() };
   let isUpToDate = false;
+  let trouble: string | undefined;
   const onRead = () => {
     isUpToDate = true;
   };
@@ -70,8 +71,12 @@ export function followKeys(config: Config, log: Logger, signal: AbortSignal): Ke
   const ended = run();
   ended.catch(() => undefined);
   return {
-    reason: () =>
-      isUpToDate ? undefined : "the topic of keys is read first: until then a revoked key may be good here",
+    reason() {
+      if (isUpToDate) return undefined;
+      return trouble === undefined
+        ? "the topic of keys is read first: until then a revoked key may be good here"
+        : `the topic of keys can't be followed, so that a revoked key may be good here: ${trouble}`;
+    },
     ended,
   };
 }

@@ -20,6 +20,9 @@ const NAMES = ["delete.retention.ms", "cleanup.policy", "retention.ms"];
 /** Milliseconds that Kafka keeps a tombstone where the topic says nothing else (delete.retention.ms). */
 const DEFAULT_TOMBSTONE_MS = 86_400_000;
 
+/** Milliseconds that are no time away: a relay says each second that it lives. */
+const LEAST_MS = 3_000;
+
 export interface FollowingParts {
   readonly config: Config;
   readonly log: Logger;
@@ -124,7 +127,7 @@ async function tombstoneTime(kafka: KafkaConfig, log: Logger): Promise<number> {
         { topic: kafka.leadViewTopic, "cleanup.policy": found.get("cleanup.policy") },
         "the topic of views is not only compacted: what is older than its retention is missing here (npm run topics)",
       );
-    return Number(found.get("delete.retention.ms") ?? DEFAULT_TOMBSTONE_MS);
+    return Math.max(LEAST_MS, Number(found.get("delete.retention.ms") ?? DEFAULT_TOMBSTONE_MS));
   } catch (error) {
     // The broker is away, or does not let us ask: the reading itself tells of the one, the default does for the other.
     log.debug({ error: (error as Error).message }, "the topic's settings can't be read");

@@ -12,12 +12,17 @@ import { type ApiOptions, openApiOf } from "./api.ts";
 import { silent } from "./kafka.ts";
 import { until } from "./wait.ts";
 
-/** A folder of a replica's own, to be started on and stopped, with an API over it that has the keys of another folder. */
-export function openReplica(kafka: KafkaConfig, keysOf: string, env: Readonly<Record<string, string>> = {}) {
+/**
+ * A folder of a replica's own, to be started on and stopped, with an API over it.
+ * @param keysOf another folder, whose keys it has; undefined = none
+ */
+export function openReplica(kafka: KafkaConfig, keysOf?: string) {
   const databaseDir = mkdtempSync(join(tmpdir(), "lead-view-replica-"));
-  for (const suffix of ["", "-wal", "-shm"])
-    cpSync(join(keysOf, `keys.sqlite${suffix}`), join(databaseDir, `keys.sqlite${suffix}`));
-  const config = { ...readConfig({ ...env, DATABASE_DIR: databaseDir }), role: "replica", kafka } as const;
+  if (keysOf !== undefined) {
+    for (const suffix of ["", "-wal", "-shm"])
+      cpSync(join(keysOf, `keys.sqlite${suffix}`), join(databaseDir, `keys.sqlite${suffix}`));
+  }
+  const config = { ...readConfig({ DATABASE_DIR: databaseDir }), role: "replica", kafka } as const;
   let monitor = newMonitor();
   let stop: () => Promise<void> = async () => undefined;
   let running: Promise<void> = Promise.resolve();

@@ -9,6 +9,8 @@ import { createMonitor } from "../../../projector/ops/monitor.ts";
 import { createOpsServer } from "../../../projector/ops/ops-server.ts";
 import { messageOf } from "../../../projector/publish/view-record.ts";
 import { publishViews } from "../../../projector/publish/view-topic.ts";
+import { createKafkaSource } from "../../../projector/source/kafka/kafka-source.ts";
+import { type Batch, type Position, partitionName } from "../../../projector/source/source.ts";
 import { passingOn } from "../../../projector/trace/tracing.ts";
 import { readConfig } from "../../../shared/config.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
@@ -294,6 +296,71 @@ describe.skipIf(inject("brokers") === "")("a replica", () => {
       await copy.close();
     }
   });
+
+  test("cut off for a while, and for longer than the topic keeps tombstones, it ends with what the projector has", async () => {
+    const proxy = await startKafkaProxy(config.brokers[0] as string, () => undefined);
+    try {
+      await cluster.admin.alterConfigs({
+        validateOnly: false,
+        resources: [
+          {
+            type: 2,
+            name: config.leadViewTopic,
+            configEntries: Object.entries({
+              "cleanup.policy": "compact",
+              "segment.ms": "200",
+              "min.cleanable.dirty.ratio": "0.01",
+              "delete.retention.ms": "100",
+            }).map(([name, value]) => ({ name, value })),
+          },
+        ],
+      });
+      const leads = Array.from({ length: 20 }, (_, index) => `lead-${index}`);
+      fold(
+        ...leads.map((leadId) => create(leadId, { firstName: "First" })),
+        create("canary", { firstName: "Canary-cut-off" }),
+      );
+      startRelay();
+      await replica.start({ brokers: [proxy.brokers] });
+      await replica.ready();
+      await same();
+      proxy.refuse(true);
+      const cutAt = performance.now();
+      fold(erase("canary"));
+      const hasCanary = async () => (await keysIn(config.leadViewTopic)).has("canary");
+      await until("the tombstone to be compacted away", async () => {
+        fold(...leads.map((leadId) => rename(leadId, `${performance.now()}`)));
+        return performance.now() - cutAt > 4_000 && !(await hasCanary());
+      });
+      expect(replica.holds("Canary-cut-off")).toBe(true);
+      proxy.refuse(false);
+      await until("the lead to be gone", () => (replica.rows()["canary"] as { body: unknown }).body === null);
+      await until("its bytes to be gone", () => !replica.holds("Canary-cut-off"));
+      const others = ({ canary, ...rows }: Record<string, unknown>) => JSON.stringify(rows);
+      await until("all others", () => others(replica.rows()) === others(rowsOf(api.projector.store.db)));
+    } finally {
+      await replica.stop();
+      await proxy.stop();
+    }
+  });
+
+  /** The keys of the records that a topic holds now. */
+  const keysIn = async (topic: string): Promise<Set<string>> => {
+    const keys = new Set<string>();
+    const groupId = `keys-${Math.random()}`;
+    const topics = new Map([["any", topic]]);
+    const source = createKafkaSource({ ...config, topics, groupId, temporaryGroup: true }, silent);
+    const positions = new Map<string, Position>();
+    const handle = async (batch: Batch) => {
+      for (const { key } of batch.records) keys.add(String(key));
+      for (const position of batch.positions) positions.set(partitionName(position), position);
+    };
+    await source.readToEnd(
+      { positions: () => [...positions.values()], handle },
+      new AbortController().signal,
+    );
+    return keys;
+  };
 
   test("a projector's database that is an older copy, of a log that lost what came since: no number goes back, all end alike", async () => {
     fold(create("lead-1", { firstName: "Kept" }), create("still"));
