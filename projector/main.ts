@@ -8,6 +8,7 @@ import { becomeOwner } from "./owner/lock.ts";
 import { runOwner } from "./owner/run-owner.ts";
 import { remedyOf } from "./projection/trouble.ts";
 import { runReplica } from "./replica/run-replica.ts";
+import { withWorkspacePartitions } from "./source/kafka/workspace-partitions.ts";
 import { logNames } from "./source/log-names.ts";
 import { exportTraces, passingOn } from "./trace/tracing.ts";
 
@@ -25,13 +26,20 @@ try {
   const tracing = traceEndpoint === undefined ? passingOn : exportTraces(traceEndpoint, logNames(config));
   try {
     const ownership = await becomeOwner(config.databaseDir, stopping.signal, () => {
-      monitor.state("this projector is a standby: another one owns the folder");
+      monitor.is("standby", "this projector is a standby: another one owns the folder");
       log.info({ databaseDir: config.databaseDir }, "standby: another projector owns the folder");
     });
     try {
-      const parts = { config, log, monitor, tracing };
-      const work = config.role === "replica" ? runReplica : runOwner;
-      if (ownership) await whileFollowingKeys(parts, stopping.signal, (signal) => work(parts, signal));
+      const parts = { log, monitor, tracing };
+      const work = async (signal: AbortSignal): Promise<void> => {
+        if (config.role === "replica") return runReplica({ config, ...parts }, signal);
+        const settled = await withWorkspacePartitions(config, log, {
+          signal,
+          onTrouble: (why) => monitor.is("owner", why),
+        });
+        if (!signal.aborted) await runOwner({ config: settled, ...parts }, signal);
+      };
+      if (ownership) await whileFollowingKeys({ config, ...parts }, stopping.signal, work);
     } finally {
       ownership?.release();
     }

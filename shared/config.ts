@@ -3,7 +3,15 @@ import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { Schema } from "@effect/schema";
 import type { HttpTimeouts } from "./http/server.ts";
-import { eventTopics, type KafkaConfig, kafkaConfig, kafkaEnvironment } from "./kafka-config.ts";
+import {
+  eventTopics,
+  type KafkaConfig,
+  kafkaConfig,
+  kafkaEnvironment,
+  shardOf,
+  workspacePartitionsOf,
+} from "./kafka-config.ts";
+import type { Shard } from "./shard.ts";
 
 const NonEmpty = Schema.String.check(Schema.isMinLength(1));
 const Digits = (name: string, min: number, max: number) =>
@@ -34,6 +42,21 @@ const Networks = Schema.String.check(
       `TRUSTED_PROXIES must be addresses or networks with commas between, such as 10.0.0.0/8, or ${NETWORKS.join(", ")}`,
   ),
 );
+const ShardUrls = (name: string) =>
+  Schema.String.check(
+    Schema.makeFilter(
+      (text: string) =>
+        shardUrlsOf(text).every((urls) => urls.every(isBase)) ||
+        `${name} must be base addresses in the order of the shards with commas between, such as ` +
+          "http://a:3000,http://b:3000; several of one shard with | between",
+    ),
+  );
+/** A base address has neither path nor query. */
+function isBase(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && `${url.pathname}${url.search}${url.hash}` === "/";
+}
+const shardUrlsOf = (text: string): string[][] => listOf(text).map((urls) => urls.split("|"));
 const listOf = (text: string): string[] => text.split(",").map((one) => one.trim());
 const optional = Schema.optionalKey;
 
@@ -71,6 +94,8 @@ const Environment = Schema.Struct({
   S3_ACCESS_KEY_ID: optional(NonEmpty),
   S3_SECRET_ACCESS_KEY: optional(NonEmpty),
   READY_MAX_LAG_S: optional(Digits("READY_MAX_LAG_S", 1, 31_536_000)),
+  SHARD_URLS: optional(ShardUrls("SHARD_URLS")),
+  SHARD_OPS_URLS: optional(ShardUrls("SHARD_OPS_URLS")),
   ...kafkaEnvironment,
 });
 
@@ -138,6 +163,17 @@ export interface Config {
   readonly s3: S3Config | undefined;
   /** The producers' name of each event topic, by the catalogue's name. */
   readonly topics: ReadonlyMap<string, string>;
+  /** The part of all workspaces that is folded and served here. */
+  readonly shard: Shard;
+  /** The base addresses of each shard's APIs, by the shard's index; empty = there is only this one. */
+  readonly shardUrls: readonly (readonly string[])[];
+  /** The base addresses of each shard's projectors, where they tell of themselves; empty = they are not known. */
+  readonly shardOpsUrls: readonly (readonly string[])[];
+  /**
+   * How many partitions the workspaces' events are spread over by their workspaces; undefined = by their leads, or, with
+   * shards, as many as the event topics have.
+   */
+  readonly workspacePartitions: number | undefined;
   /** Undefined = the event log is the folder of files. */
   readonly kafka: KafkaConfig | undefined;
 }
@@ -201,8 +237,33 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     maxEventBytes: Number(settings.MAX_EVENT_BYTES ?? 1_048_576),
     s3: s3Config(settings),
     topics: eventTopics(settings),
+    ...shardConfig(settings),
     kafka,
   };
+}
+
+function shardConfig(
+  settings: (typeof Environment)["Type"],
+): Pick<Config, "shard" | "shardUrls" | "shardOpsUrls" | "workspacePartitions"> {
+  const shard = shardOf(settings);
+  const [shardUrls, shardOpsUrls] = (["SHARD_URLS", "SHARD_OPS_URLS"] as const).map((name) => {
+    const urls = shardUrlsOf(settings[name] ?? "");
+    if (settings[name] === undefined) return [];
+    if (urls.length === shard.count) return urls;
+    throw new ConfigError(
+      `bad configuration: ${name} has the addresses of ${urls.length} shards, SHARD says that there are ${shard.count}`,
+    );
+  }) as [string[][], string[][]];
+  const workspacePartitions = workspacePartitionsOf(settings);
+  if (shard.count > 1 && settings.KAFKA_BROKERS === undefined) {
+    throw new ConfigError("bad configuration: shards need Kafka; set KAFKA_BROKERS, or leave SHARD out");
+  }
+  if (workspacePartitions !== undefined && workspacePartitions % shard.count !== 0) {
+    throw new ConfigError(
+      `bad configuration: WORKSPACE_PARTITIONS must be a multiple of the number of shards, ${shard.count}`,
+    );
+  }
+  return { shard, shardUrls, shardOpsUrls, workspacePartitions };
 }
 
 const MIB = 1024 ** 2;

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Schema } from "@effect/schema";
 import { TOPICS } from "./events/catalogue.ts";
+import { ONLY_SHARD, parseShard, type Shard } from "./shard.ts";
 
 const NonEmpty = Schema.String.check(Schema.isMinLength(1));
 const Brokers = Schema.String.check(
@@ -29,6 +30,19 @@ const TopicBytes = Schema.String.check(
       `must be whole bytes from 131072 to ${LARGEST_TOPIC_BYTES}`,
   ),
 );
+const PartitionCount = Schema.String.check(
+  Schema.makeFilter(
+    (text: string) =>
+      /^[1-9]\d{0,5}$/.test(text) || "WORKSPACE_PARTITIONS must be a whole number from 1 to 999999",
+  ),
+);
+const ShardSetting = Schema.String.check(
+  Schema.makeFilter(
+    (text: string) =>
+      parseShard(text) !== undefined ||
+      "SHARD must be k/N: the shard's number from 0 on, and how many there are, such as 0/2",
+  ),
+);
 /** What a broker takes in one request, whatever a topic allows (socket.request.max.bytes), with room for the rest of it. */
 const LARGEST_TOPIC_BYTES = 100_000_000;
 const optional = Schema.optionalKey;
@@ -38,7 +52,10 @@ export const kafkaEnvironment = {
   KAFKA_BROKERS: optional(Brokers),
   KAFKA_CLIENT_ID: optional(NonEmpty),
   KAFKA_GROUP_ID: optional(NonEmpty),
+  KAFKA_PREVIOUS_GROUP_ID: optional(NonEmpty),
   KAFKA_SESSION_TIMEOUT_MS: optional(SessionTimeout),
+  SHARD: optional(ShardSetting),
+  WORKSPACE_PARTITIONS: optional(PartitionCount),
   KAFKA_TLS: optional(Schema.Literals(["true", "false"])),
   KAFKA_TLS_CA_FILE: optional(NonEmpty),
   KAFKA_SASL_MECHANISM: optional(Schema.Literals(["plain", "scram-sha-256", "scram-sha-512"])),
@@ -68,6 +85,12 @@ export interface KafkaConfig {
   readonly brokers: readonly string[];
   readonly clientId: string;
   readonly groupId: string;
+  /** The group of the members that this one is to take over from, with other shards; undefined = there are none. */
+  readonly previousGroupId: string | undefined;
+  /** What part of the event topics is read. */
+  readonly shard: Shard;
+  /** How many partitions the event topics are to have, by workspace; undefined = it is not said. */
+  readonly workspacePartitions: number | undefined;
   /** True for a reader that comes once: its group is removed when it goes. */
   readonly temporaryGroup?: true;
   /** Milliseconds after which the group takes a silent member for dead. */
@@ -117,6 +140,9 @@ export function kafkaConfig(settings: KafkaSettings): KafkaConfig | undefined {
     brokers: KAFKA_BROKERS.split(",").map((broker) => broker.trim()),
     clientId: settings.KAFKA_CLIENT_ID ?? "lead-view",
     groupId: settings.KAFKA_GROUP_ID ?? DEFAULT_GROUP,
+    previousGroupId: settings.KAFKA_PREVIOUS_GROUP_ID,
+    shard: shardOf(settings),
+    workspacePartitions: workspacePartitionsOf(settings),
     sessionTimeoutMs: Number(settings.KAFKA_SESSION_TIMEOUT_MS ?? 30_000),
     tls: KAFKA_TLS === "true" && (KAFKA_TLS_CA_FILE ? { ca: readFileSync(KAFKA_TLS_CA_FILE, "utf8") } : {}),
     sasl: saslOf(settings),
@@ -129,6 +155,12 @@ export function kafkaConfig(settings: KafkaSettings): KafkaConfig | undefined {
     maxDeadLetterBytes: Number(settings.KAFKA_MAX_DEAD_LETTER_BYTES ?? DEFAULT_TOPIC_BYTES),
   };
 }
+
+export const shardOf = ({ SHARD }: KafkaSettings): Shard =>
+  (SHARD === undefined ? undefined : parseShard(SHARD)) ?? ONLY_SHARD;
+
+export const workspacePartitionsOf = ({ WORKSPACE_PARTITIONS }: KafkaSettings): number | undefined =>
+  WORKSPACE_PARTITIONS === undefined ? undefined : Number(WORKSPACE_PARTITIONS);
 
 /** The broker's name of each event topic, by the catalogue's name. */
 export const eventTopics = (settings: KafkaSettings): ReadonlyMap<string, string> =>

@@ -1,4 +1,4 @@
-import { after, delay, randomId } from "../../shared/clock.ts";
+import { after, delay } from "../../shared/clock.ts";
 import { type Config, keysFile } from "../../shared/config.ts";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import { applyKeyChange, type KeyChange, keysKnownHere, openKeys } from "../../shared/keys.ts";
@@ -8,6 +8,7 @@ import { persistently } from "../projection/run.ts";
 import { createKafka, isKafkaTrouble } from "../source/kafka/client.ts";
 import { ensureSmallTopic } from "../source/kafka/ensure-topic.ts";
 import { createKafkaSource } from "../source/kafka/kafka-source.ts";
+import { wholeTopics } from "../source/kafka/whole-topics.ts";
 import {
   type Batch,
   type Position,
@@ -110,9 +111,7 @@ interface ReadingKeys {
 /** Reads the topic from its beginning on, since what it holds is little, and follows it until the signal aborts. */
 async function readKeys({ kafka, db, log, signal, onRead }: ReadingKeys): Promise<void> {
   await ensureKeysTopic(kafka, log);
-  const groupId = `${kafka.groupId}-keys-${randomId()}`;
-  const topics = new Map([[KEYS, kafka.keysTopic]]);
-  const source = createKafkaSource({ ...kafka, groupId, topics, temporaryGroup: true }, log);
+  const source = createKafkaSource(wholeTopics(kafka, "keys", { [KEYS]: kafka.keysTopic }), log);
   const positions = new Map<string, Position>();
   const ofTopic = new Set<string>();
   const stopping = new AbortController();

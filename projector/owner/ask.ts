@@ -3,6 +3,7 @@ import { userInfo } from "node:os";
 import { delay, every } from "../../shared/clock.ts";
 import type { Config } from "../../shared/config.ts";
 import { openControl } from "../../shared/control.ts";
+import { withWorkspacePartitions } from "../source/kafka/workspace-partitions.ts";
 import type { Kind, Kinds } from "./handlers.ts";
 import { tryToOwn } from "./lock.ts";
 import { createRequests, type Progress, type Request } from "./requests.ts";
@@ -79,7 +80,8 @@ async function beOwnerMeanwhile(
     import("../../shared/log.ts"),
   ]);
   const log = createLog("projector", "warn");
-  const owner = createOwner({ config, log, decode: createDecoder(config) }, undefined);
+  const decode = createDecoder(await withWorkspacePartitions(config, log));
+  const owner = createOwner({ config, log, decode }, undefined);
   try {
     owner.requests.abandonRunning();
     const shown = every(500, () => {

@@ -15,11 +15,13 @@ import { type Compared, numberAll, takeOver } from "../rebuild/reconcile.ts";
 import type { BesideFold, WriteBatch } from "../rebuild/refold.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import { type Position, partitionName, SourceError } from "../source/source.ts";
+import { createMeta } from "../store/meta.ts";
 import { requireSchema, SchemaError } from "../store/migrate.ts";
 import { createPositions } from "../store/positions.ts";
 import { openStore, type Store } from "../store/store.ts";
 import { goOnFromReplica, isReplicaFile } from "./replica-folder.ts";
 import { createRequests, type Requests } from "./requests.ts";
+import { requireSameShard } from "./shard-of-database.ts";
 
 /** Who may write into a folder, with all that only it does. */
 export interface Owner extends BesideFold {
@@ -67,6 +69,7 @@ export function createOwner(
   fold: Fold | undefined,
 ): Owner {
   const { databaseDir } = config;
+  requireShardOfFolder(config);
   const control = openControl(databaseDir, { waitMs: fold ? CONTROL_WAIT_MS : undefined });
   const requests = createRequests(control);
   const eraser = startKeptEraser(log);
@@ -139,6 +142,21 @@ export function createOwner(
       control.close();
     },
   };
+}
+
+/** @throws Error where the serving views are another shard's */
+function requireShardOfFolder({ databaseDir, shard }: Config): void {
+  const file = generationFile(databaseDir, servingGeneration(databaseDir));
+  if (!existsSync(file)) return;
+  const db = openReader(file);
+  try {
+    requireSchema(db);
+    requireSameShard({ meta: createMeta(db), positions: createPositions(db) }, shard);
+  } catch (error) {
+    if (!(error instanceof SchemaError || isDamage(error))) throw error;
+  } finally {
+    db.close();
+  }
 }
 
 const EVENT_TOPICS: ReadonlySet<string> = new Set(Object.values(TOPICS));

@@ -43,9 +43,10 @@ export async function becomeProjector(
   );
   while (!signal.aborted) {
     try {
-      monitor.state("this folder was a replica's: its views are made from the log first");
+      monitor.is("owner", "this folder was a replica's: its views are made from the log first");
       const onProgress = ({ phase, done, total }: { phase: string; done: number; total: number }) =>
-        monitor.state(
+        monitor.is(
+          "owner",
           `this folder was a replica's: its views are made from the log first (${phase}, ${done} of ${total})`,
         );
       const { generation } = await HANDLERS.rebuild(HOW, { owner, signal, onProgress });
@@ -56,7 +57,10 @@ export async function becomeProjector(
     } catch (error) {
       if (signal.aborted) return;
       const { message } = error as Error;
-      monitor.state(`this folder was a replica's, and its views can't be made from the log: ${message}`);
+      monitor.is(
+        "owner",
+        `this folder was a replica's, and its views can't be made from the log: ${message}`,
+      );
       log.error(
         { error: message, retryInMs: RETRY_MS },
         "the views can't be made from the log; trying again",

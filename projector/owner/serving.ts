@@ -14,11 +14,15 @@ import type { Endpoints } from "../publish/webhooks/endpoints.ts";
 import { keptGenerations } from "../rebuild/generations.ts";
 import type { BesideFold } from "../rebuild/refold.ts";
 import { openSource } from "../source/open-source.ts";
-import type { SourceRecord } from "../source/source.ts";
+import type { RETURNS, SourceRecord } from "../source/source.ts";
 import { startCheckpointer } from "../store/checkpointer.ts";
+import { renumberViews } from "../store/renumber.ts";
 import { createScrubber } from "../store/scrub.ts";
 import { openStore, type Store } from "../store/store.ts";
 import type { Tracing } from "../trace/tracing.ts";
+import { databaseName } from "./database-name.ts";
+import { requireShard } from "./shard-of-database.ts";
+import { whileOwning } from "./while-owning.ts";
 
 export interface ServingParts {
   readonly config: Config;
@@ -37,8 +41,11 @@ export interface Serving extends BesideFold {
   readonly ended: Promise<void>;
   /** Rewrites the file between two commits, where leads were erased from it; asked again, it ends what it began. */
   scrub(): Promise<void>;
-  /** Folds no more, and ends what it hands on; the store stays open. */
-  stop(): Promise<void>;
+  /**
+   * Folds no more, and ends what it hands on; the store stays open.
+   * @param why RETURNS where another generation is about to go on
+   */
+  stop(why?: typeof RETURNS): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -54,7 +61,13 @@ export function startServing(
   const store = openServing(file, log);
   const checkpointer = startCheckpointer(file);
   const gate = createGate();
-  const source = openSource(config, log);
+  requireShard(store, config.shard);
+  const source = openSource(config, log, {
+    database: databaseName(config.databaseDir),
+    lastNumber: store.numbers.last,
+    lowestNumber: store.views.lowestNumber,
+    succeed: (number) => renumberViews(store, number),
+  });
   const stopping = new AbortController();
   const { signal } = stopping;
   const taps = new Set<(record: SourceRecord) => void>();
@@ -84,21 +97,23 @@ export function startServing(
   log.info({ eventLog: kafka?.brokers ?? eventLogDir, file, positions }, "projector started");
   monitor.observe({ store, source, endpoints, generation });
   const { databaseDir } = config;
-  const publishing = [
-    deliverWebhooks({ store, endpoints, databaseDir, log, signal, allowPrivate, tracing }),
-    ...(kafka
-      ? [
-          publishDeadLetters(kafka, store, log, signal),
-          publishViews(kafka, store, { log, signal, tracing, reason: monitor.reason }),
-        ]
-      : []),
-  ];
+  const publish = (signal: AbortSignal) =>
+    Promise.all([
+      deliverWebhooks({ store, endpoints, databaseDir, log, signal, allowPrivate, tracing }),
+      ...(kafka
+        ? [
+            publishDeadLetters(kafka, store, log, signal),
+            publishViews(kafka, store, { log, signal, tracing, reason: monitor.reason }),
+          ]
+        : []),
+    ]);
+  const publishing = whileOwning(source, signal, publish);
   const between = <T>(work: () => T): Promise<T> =>
     gate.during(async () => {
       await commit(running);
       return work();
     });
-  const ended = Promise.all([runProjection(running), ...publishing]).then(() => undefined);
+  const ended = Promise.all([runProjection(running), publishing]).then(() => undefined);
   ended.catch(() => undefined);
   return {
     generation,
@@ -110,9 +125,11 @@ export function startServing(
       return () => void taps.delete(onRecord);
     },
     scrub: createScrubber({ store, checkpointer, between }),
-    async stop() {
-      stopping.abort();
+    async stop(why) {
+      stopping.abort(why);
       await ended.catch(() => undefined);
+      // What began between two commits has ended then.
+      await gate.during(() => undefined);
     },
     async close() {
       monitor.observe(undefined);

@@ -2,6 +2,7 @@ import type { Admin, Producer } from "kafkajs";
 import { delay, monotonic, wallClock } from "../../shared/clock.ts";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
+import { type Shard, shardName } from "../../shared/shard.ts";
 import { createKafka } from "../source/kafka/client.ts";
 import { ensureSmallTopic } from "../source/kafka/ensure-topic.ts";
 import type { Store } from "../store/store.ts";
@@ -24,7 +25,7 @@ export interface FloorParts {
   readonly store: Store;
   /** The name of the relay whose progress it is. */
   readonly relay: string;
-  readonly shard: string;
+  readonly shard: Shard;
   readonly ends: TopicEnds;
   /** Why the projector is not ready; undefined where it is. */
   readonly reason: () => string | undefined;
@@ -105,6 +106,9 @@ async function tellFloor(
         log.warn({ topic }, "the topic of views has less than was published: all is published again");
     }
     const offsets = ends.offsets();
+    // Others wait for a shard that has nothing to tell: it gives no number below the clock any more.
+    if (shard.count > 1 && monotonic() - toldAt > HEARTBEAT_MS)
+      store.transaction(() => store.numbers.raise(Math.floor(wallClock() * 1_000)));
     if (offsets) {
       // All of it in one turn of the event loop, in which nothing is folded or published.
       const floor = floorOf(store, relay);
@@ -114,7 +118,7 @@ async function tellFloor(
         aim = undefined;
       }
       const record = {
-        shard,
+        shard: shardName(shard),
         ...floor,
         offsets: Object.fromEntries(offsets),
         positions,

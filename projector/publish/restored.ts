@@ -1,7 +1,9 @@
-import { delay, randomId } from "../../shared/clock.ts";
+import { delay } from "../../shared/clock.ts";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
+import { type Shard, shardName, shardOfWorkspace } from "../../shared/shard.ts";
 import { createKafkaSource } from "../source/kafka/kafka-source.ts";
+import { wholeTopics } from "../source/kafka/whole-topics.ts";
 import { type Position, partitionName, type SourceRecord } from "../source/source.ts";
 import type { Store } from "../store/store.ts";
 import { readFloorRecord } from "./floor-record.ts";
@@ -13,7 +15,7 @@ export interface RestoredParts {
   readonly config: KafkaConfig;
   readonly store: Store;
   readonly relay: string;
-  readonly shard: string;
+  readonly shard: Shard;
   /** Why not all of the log is folded yet; undefined where it is. */
   readonly reason: () => string | undefined;
   readonly log: Logger;
@@ -51,12 +53,12 @@ export async function noticeRestore({
  * @throws Error where the topic can't be read
  */
 export async function mendAfterRestore(parts: RestoredParts): Promise<void> {
-  const { config, store, relay, reason, log, signal } = parts;
+  const { config, store, relay, shard, reason, log, signal } = parts;
   if (store.relays.position(dutyOf(relay)) === 0) return;
   while (!signal.aborted && reason() !== undefined) await delay(LOOK_MS, signal);
   let mended = 0;
   await readAll(config, { name: "views", topic: config.leadViewTopic }, { log, signal }, (records) => {
-    const later = records.flatMap((record) => laterThanHere(store, record));
+    const later = records.flatMap((record) => laterThanHere(store, shard, record));
     if (later.length === 0) return;
     mended += later.length;
     store.transaction((next) => {
@@ -68,9 +70,15 @@ export async function mendAfterRestore(parts: RestoredParts): Promise<void> {
   log.info({ views: mended }, "the topic of views is told what this database has");
 }
 
-function laterThanHere({ views }: Store, record: SourceRecord): ViewRecord["change"][] {
+function laterThanHere(
+  { views }: Store,
+  { index, count }: Shard,
+  record: SourceRecord,
+): ViewRecord["change"][] {
   try {
     const { change } = readViewRecord(record);
+    // What another shard publishes is its own.
+    if (shardOfWorkspace(change.workspaceId, count) !== index) return [];
     return (views.number(change.leadId) ?? 0) < change.number ? [change] : [];
   } catch {
     // It is of nobody's view: replicas set it aside.
@@ -94,7 +102,7 @@ function tellAgain({ views }: Store, number: number, leadId: string, workspaceId
 
 async function lastToldNumber(
   config: KafkaConfig,
-  shard: string,
+  shard: Shard,
   log: Logger,
   signal: AbortSignal,
 ): Promise<number> {
@@ -102,7 +110,7 @@ async function lastToldNumber(
   await readAll(config, { name: "floors", topic: config.floorTopic }, { log, signal }, (records) => {
     for (const record of records) {
       const floor = readFloorRecord(record);
-      if (floor.shard === shard) told = Math.max(told, floor.number);
+      if (floor.shard === shardName(shard)) told = Math.max(told, floor.number);
     }
   });
   return told;
@@ -115,11 +123,7 @@ async function readAll(
   { log, signal }: Pick<RestoredParts, "log" | "signal">,
   take: (records: readonly SourceRecord[]) => void,
 ): Promise<void> {
-  const groupId = `${config.groupId}-${name}-${randomId()}`;
-  const source = createKafkaSource(
-    { ...config, groupId, topics: new Map([[name, topic]]), temporaryGroup: true },
-    log,
-  );
+  const source = createKafkaSource(wholeTopics(config, name, { [name]: topic }), log);
   const positions = new Map<string, Position>();
   await source.readToEnd(
     {

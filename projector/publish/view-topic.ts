@@ -49,7 +49,7 @@ export async function publishViews(
   });
   await Promise.all([
     readOutbox({ store, outbox: viewOutbox(store, ends), channel, log, signal, lookMs: LOOK_MS }),
-    publishFloor({ config, store, relay: VIEWS_RELAY, shard: "0/1", ends, reason, log, signal }),
+    publishFloor({ config, store, relay: VIEWS_RELAY, shard: config.shard, ends, reason, log, signal }),
   ]);
 }
 

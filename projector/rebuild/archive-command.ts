@@ -12,7 +12,7 @@ export function register(command: Command): void {
     async run({ out }) {
       const config = await commandSettings();
       if (!config.kafka) throw new UsageError("set KAFKA_BROKERS to the brokers, such as localhost:9092");
-      const [{ archive }, { endPositions }, { openHistorySource }] = await Promise.all([
+      const [{ archive }, { endPositions }, { openWholeLog }] = await Promise.all([
         import("./archive.ts"),
         import("../source/kafka/end-offsets.ts"),
         import("../source/open-source.ts"),
@@ -23,7 +23,7 @@ export function register(command: Command): void {
         "archive",
         ends.reduce((sum, { nextOffset }) => sum + nextOffset, 0),
       );
-      const records = await archive(openHistorySource(config, log), out, progress.update);
+      const records = await archive(openWholeLog(config, log), out, progress.update);
       progress.finish();
       return { json: { records, folder: out }, lines: [`${records} records written below ${out}/`] };
     },

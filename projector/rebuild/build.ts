@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { TOPICS } from "../../shared/events/catalogue.ts";
 import type { Logger } from "../../shared/log.ts";
+import { type Shard, shardName } from "../../shared/shard.ts";
 import type { Decode } from "../decode/decode.ts";
 import { markFoldRules } from "../projection/fold-version.ts";
 import { createProjection, type Projection } from "../projection/projection.ts";
@@ -26,6 +27,8 @@ export interface Building {
   /** An archive's folder to begin with; undefined = the log alone. */
   readonly archive: string | undefined;
   readonly source: Source;
+  /** What part of the log is folded. */
+  readonly shard: Shard;
   /** Told of what the archive has that is not read. */
   readonly log: Pick<Logger, "warn">;
   readonly decode: Decode;
@@ -52,6 +55,7 @@ export async function buildGeneration(building: Building): Promise<Store> {
     store.db.pragma("journal_mode = OFF");
     store.db.pragma("synchronous = OFF");
     markFoldRules(store);
+    store.meta.set("shard", shardName(building.shard));
     store.transaction(() => {
       for (const leadId of building.erased) store.erased.add(leadId);
     });
@@ -66,7 +70,7 @@ export async function buildGeneration(building: Building): Promise<Store> {
 }
 
 async function loadState(store: Store, building: Building): Promise<void> {
-  const { archive, source, log, decode, limit, expected, onProgress, signal } = building;
+  const { archive, source, shard, log, decode, limit, expected, onProgress, signal } = building;
   const limits = limit && new Map(limit.map((position) => [partitionName(position), position.nextOffset]));
   const lasts = new Map(building.sameLogAs.map(({ last, ...at }) => [partitionName(at), last]));
   const projection = createProjection(store, decode, { numbers: false });
@@ -85,7 +89,7 @@ async function loadState(store: Store, building: Building): Promise<void> {
   onProgress("fold", 0, expected);
   if (archive !== undefined) {
     requireArchive(archive);
-    await createFileLog(archive, { log }).readToEnd(sink, signal);
+    await createFileLog(archive, { log, shard }).readToEnd(sink, signal);
   }
   await source.readToEnd(sink, signal);
   signal.throwIfAborted();

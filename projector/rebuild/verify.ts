@@ -1,6 +1,7 @@
 import type { Config } from "../../shared/config.ts";
 import { createLog } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
+import { withWorkspacePartitions } from "../source/kafka/workspace-partitions.ts";
 import type { Source } from "../source/source.ts";
 import { openStoreToRead } from "../store/store.ts";
 import { behind, buildGeneration, type OnProgress } from "./build.ts";
@@ -34,13 +35,15 @@ export async function verify(
     const limit = serving.positions.all();
     const expected = limit.reduce((sum, { nextOffset }) => sum + nextOffset, 0);
     const { signal } = new AbortController();
-    const decode = createDecoder(config);
+    const log = createLog("projector", "warn");
+    const decode = createDecoder(await withWorkspacePartitions(config, log));
     removeDatabase(file);
     const fresh = await buildGeneration({
       file,
       archive,
       source,
-      log: createLog("projector", "warn"),
+      shard: config.shard,
+      log,
       decode,
       limit,
       erased: [],

@@ -1,10 +1,11 @@
 import kafkajs from "kafkajs";
-import { delay, monotonic, randomId, wallClock } from "../../shared/clock.ts";
+import { delay, monotonic, wallClock } from "../../shared/clock.ts";
 import type { Config } from "../../shared/config.ts";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
 import { createKafka, isKafkaTrouble } from "../source/kafka/client.ts";
 import { createKafkaSource } from "../source/kafka/kafka-source.ts";
+import { wholeTopics } from "../source/kafka/whole-topics.ts";
 import { type Batch, type Sink, type Source, SourceError } from "../source/source.ts";
 import type { Floors } from "./floors.ts";
 
@@ -41,12 +42,8 @@ export interface FollowingParts {
 export function followTopics({ config, log, floors, lastReading, readAnew }: FollowingParts): Source {
   const kafka = config.kafka as KafkaConfig;
   const mostMs = config.readyMaxLagSeconds * 1_000;
-  const groupId = `${kafka.groupId}-replica-${randomId()}`;
-  const topics = new Map([
-    [VIEWS, kafka.leadViewTopic],
-    [FLOORS, kafka.floorTopic],
-  ]);
-  const source = createKafkaSource({ ...kafka, groupId, topics, temporaryGroup: true }, log);
+  const topics = { [VIEWS]: kafka.leadViewTopic, [FLOORS]: kafka.floorTopic };
+  const source = createKafkaSource(wholeTopics(kafka, "replica", topics), log);
   let missing: string | undefined;
   let wellAt = monotonic();
 
@@ -74,6 +71,7 @@ export function followTopics({ config, log, floors, lastReading, readAnew }: Fol
 
   return {
     ends: source.ends,
+    owns: source.owns,
     readToEnd: source.readToEnd,
     trouble() {
       const found = source.trouble();

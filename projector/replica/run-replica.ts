@@ -50,9 +50,16 @@ export async function runReplica({ config, log, monitor }: ReplicaParts, signal:
   });
   const ended = new AbortController();
   const untilEnd = AbortSignal.any([signal, ended.signal]);
+  monitor.is("owner", "the views are being opened");
   const stopHeart = startHeartbeat(databaseDir, monitor);
   try {
-    monitor.observe({ store, source, endpoints: { all: () => [] }, generation, behindMs: floors.behindMs });
+    monitor.observe({
+      store,
+      source,
+      endpoints: { all: () => [], fact: () => undefined },
+      generation,
+      behindMs: floors.behindMs,
+    });
     log.info({ topic: config.kafka?.leadViewTopic, file }, "replica started");
     const sink = createReplicaSink({
       store,

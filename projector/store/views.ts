@@ -57,6 +57,7 @@ export function createViews(db: Connection) {
   const firstBehind = db
     .prepare<[number], number | null>("SELECT min(number) FROM lead_view WHERE number > ?")
     .pluck();
+  const lowest = db.prepare<[], number | null>("SELECT min(number) FROM lead_view").pluck();
   const waiting = db.prepare<[number], number>("SELECT count(*) FROM lead_view WHERE number > ?").pluck();
   const waitingOf = db
     .prepare<[string, number], number>("SELECT count(*) FROM lead_view WHERE workspace_id = ? AND number > ?")
@@ -121,6 +122,8 @@ export function createViews(db: Connection) {
     change: (leadId: string): ChangeRow | undefined => change.get(leadId),
     /** The number of the first change behind a number; undefined where there is none. */
     firstBehind: (number: number): number | undefined => firstBehind.get(number) ?? undefined,
+    /** The lowest number that a lead has; undefined where there are none. */
+    lowestNumber: (): number | undefined => lowest.get() ?? undefined,
     /** How many changes stand behind a number. */
     waiting: (number: number): number => waiting.get(number) as number,
     /** The same of one workspace. */

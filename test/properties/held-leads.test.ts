@@ -135,7 +135,13 @@ async function refold(projection: Projection, store: Store, records: readonly So
   };
   const read = async (sink: Sink) =>
     sink.handle({ records, positions: [...lastOf(records)].map(positionAfter), more: false });
-  const source: Source = { ends: () => [], trouble: () => undefined, run: read, readToEnd: read };
+  const source: Source = {
+    ends: () => [],
+    owns: () => true,
+    trouble: () => undefined,
+    run: read,
+    readToEnd: read,
+  };
   const leadIds = new Set(records.map(({ key }) => String(key)));
   await refoldLeads(beside, source, decode, () => leadIds);
 }

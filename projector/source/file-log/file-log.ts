@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { delay, nextTurn } from "../../../shared/clock.ts";
 import type { Logger } from "../../../shared/log.ts";
+import { isPartitionOf, ONLY_SHARD, type Shard } from "../../../shared/shard.ts";
 import {
   type Batch,
   type Position,
@@ -22,6 +23,8 @@ const POLL_MS = 25;
 interface FileLogOptions {
   /** Told, once each, of files that look like the log's and are not taken. */
   readonly log?: Pick<Logger, "warn">;
+  /** What partitions are read; absent = all. */
+  readonly shard?: Shard;
 }
 
 /**
@@ -29,12 +32,14 @@ interface FileLogOptions {
  * appear.
  * @throws SourceError where a file that was read is gone, shorter or another one
  */
-export function createFileLog(folder: string, { log }: FileLogOptions = {}): Source {
-  const look = createFolderLook(folder, ({ path, reason }) => log?.warn({ path }, reason));
+export function createFileLog(folder: string, { log, shard = ONLY_SHARD }: FileLogOptions = {}): Source {
+  const lookAtAll = createFolderLook(folder, ({ path, reason }) => log?.warn({ path }, reason));
+  const look: FolderLook = () => lookAtAll().filter(({ partition }) => isPartitionOf(shard, partition));
   let files: ReadonlyMap<string, PartitionFile> = new Map();
   let isRead = false;
   return {
     ends: () => [...files.values()].map((file) => file.end()),
+    owns: () => true,
     trouble: () => (isRead ? undefined : "the event log is not read yet"),
     run: (sink, signal) => readAll(sink, signal, true),
     readToEnd: (sink, signal) => readAll(sink, signal, false),

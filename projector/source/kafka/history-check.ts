@@ -1,5 +1,6 @@
 import type { Admin } from "kafkajs";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
+import type { Shard } from "../../../shared/shard.ts";
 import { type Position, SourceError } from "../source.ts";
 
 /** The offsets that a partition holds: from `low` up to, not including, `high`. */
@@ -28,6 +29,37 @@ export async function partitionCounts(
   const { topics: found } = await admin.fetchTopicMetadata({ topics: [...topics.values()] });
   const counts = new Map(found.map(({ name, partitions }) => [name, partitions.length]));
   return new Map([...topics].map(([topic, name]) => [topic, counts.get(name) ?? 0]));
+}
+
+/**
+ * Holds the topics to what shards need of them: each lead's events of all topics in one partition number, and as many
+ * partitions for each shard (rule: a workspace is one shard's).
+ * @param workspacePartitions how many there are to be; undefined = any multiple of the shards
+ * @throws SourceError naming what is to be done
+ */
+export function requirePartitions(
+  counts: ReadonlyMap<string, number>,
+  { count: shards }: Shard,
+  workspacePartitions: number | undefined,
+): void {
+  if (shards === 1 && workspacePartitions === undefined) return;
+  const [[first = "", wanted = 0] = []] = counts;
+  for (const [topic, count] of counts) {
+    if (workspacePartitions !== undefined && count !== workspacePartitions)
+      throw new SourceError(
+        `topic ${topic} has ${count} partitions, WORKSPACE_PARTITIONS says ${workspacePartitions}; set it to what the topics have`,
+      );
+    if (count !== wanted)
+      throw new SourceError(
+        `topic ${topic} has ${count} partitions and ${first} has ${wanted}: where they are partitioned by workspace all ` +
+          "event topics need the same number. Create them anew (npm run topics) and write the archive into them",
+      );
+  }
+  if (wanted % shards !== 0)
+    throw new SourceError(
+      `the event topics have ${wanted} partitions, which ${shards} shards can't share evenly: take a number of shards ` +
+        "that divides it, or create topics with more partitions and write the archive into them",
+    );
 }
 
 /**

@@ -1,6 +1,7 @@
 -- Facts of this database: "number" is the last number that a change was given, "fold_version" the rules that its views
--- are made by, "superseded" (once another generation serves) that one's number, "unscrubbed" says that leads were erased
--- and the file was not rewritten since, "replica" that the views were read from the topic of views and not folded here.
+-- are made by, "shard" the part of all workspaces that it has, "superseded" (once another generation serves) that one's
+-- number, "unscrubbed" says that leads were erased and the file was not rewritten since, "replica" that the views were read
+-- from the topic of views and not folded here.
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO meta (name, value) VALUES ('number', '0');
 

@@ -87,6 +87,7 @@ function createSource(): Source {
   return {
     run: (sink, signal) => readAll(sink, signal, true),
     readToEnd: (sink, signal) => readAll(sink, signal, false),
+    owns: () => true,
     ends: () =>
       [...ends].map(([name, end]) => {
         const { topic, partition } = beginningOf(name);

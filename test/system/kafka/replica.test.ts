@@ -10,6 +10,7 @@ import { createOpsServer } from "../../../projector/ops/ops-server.ts";
 import { messageOf } from "../../../projector/publish/view-record.ts";
 import { publishViews } from "../../../projector/publish/view-topic.ts";
 import { createKafkaSource } from "../../../projector/source/kafka/kafka-source.ts";
+import { wholeTopics } from "../../../projector/source/kafka/whole-topics.ts";
 import { type Batch, type Position, partitionName } from "../../../projector/source/source.ts";
 import { passingOn } from "../../../projector/trace/tracing.ts";
 import { readConfig } from "../../../shared/config.ts";
@@ -347,9 +348,7 @@ describe.skipIf(inject("brokers") === "")("a replica", () => {
   /** The keys of the records that a topic holds now. */
   const keysIn = async (topic: string): Promise<Set<string>> => {
     const keys = new Set<string>();
-    const groupId = `keys-${Math.random()}`;
-    const topics = new Map([["any", topic]]);
-    const source = createKafkaSource({ ...config, topics, groupId, temporaryGroup: true }, silent);
+    const source = createKafkaSource(wholeTopics(config, "look", { any: topic }), silent);
     const positions = new Map<string, Position>();
     const handle = async (batch: Batch) => {
       for (const { key } of batch.records) keys.add(String(key));
@@ -409,8 +408,14 @@ async function serveOps({ databaseDir, projector: { store } }: ReturnType<typeof
     { role: "projector", databaseDir, publishes: true, mostLagSeconds: 60 },
     () => undefined,
   );
-  const source = { ends: () => [], trouble: () => undefined, run: async () => {}, readToEnd: async () => {} };
-  monitor.observe({ store, source, endpoints: { all: () => [] }, generation: 1 });
+  const source = {
+    ends: () => [],
+    owns: () => true,
+    trouble: () => undefined,
+    run: async () => {},
+    readToEnd: async () => {},
+  };
+  monitor.observe({ store, source, endpoints: { all: () => [], fact: () => undefined }, generation: 1 });
   const server = await createOpsServer({
     monitor,
     registry: new Registry(),

@@ -114,6 +114,7 @@ test("a view that a refold took away, and that comes again, goes on under higher
   subscriber.read(store);
   const log = (records: readonly SourceRecord[]): Source => ({
     ends: () => [],
+    owns: () => true,
     trouble: () => undefined,
     run: async () => undefined,
     readToEnd: async (sink) => {
