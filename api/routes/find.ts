@@ -87,8 +87,8 @@ function pageOf(found: readonly FoundLead[], limit: number): Buffer {
 }
 
 /**
- * What fits on the page, and the number that the next page begins before. On a replica of several shards two leads can have
- * one number: they stand on one page.
+ * What fits on the page, and the number that the next page begins below. On a replica of several shards two leads can have
+ * one number: such leads stand on one page, where it can hold them.
  */
 function cut(
   found: readonly FoundLead[],
@@ -98,8 +98,8 @@ function cut(
   const beyond = found[limit];
   if (beyond === undefined) return { page, next: undefined };
   const untied = page.filter(({ number }) => number > beyond.number);
-  if (untied.length > 0) return { page: untied, next: beyond.number + 1 };
-  return { page, next: page.at(-1)?.number };
+  const fits = untied.length > 0 ? untied : page;
+  return { page: fits, next: fits.at(-1)?.number };
 }
 
 const OPEN = Buffer.from('{"leads":[');
