@@ -114,7 +114,7 @@ describe.skipIf(inject("brokers") === "")("a replica", () => {
     fold(erase("canary"), rename("lead-2", "Two"));
     await same();
     await until("the files to be rewritten", () => !replica.holds("Canary-of-the-replica"));
-    expect(replica.outboxes()).toEqual([{ relay: "replica", waiting: 0, setAside: 0, held: 0 }]);
+    expect(replica.outboxes()).toMatchObject([{ relay: "replica", waiting: 0, setAside: 0, held: 0 }]);
   });
 
   test("streams tell what comes late too, and who resumes elsewhere is passed over by nothing", async () => {
@@ -241,24 +241,15 @@ describe.skipIf(inject("brokers") === "")("a replica", () => {
     await until("it to be set aside", () => replica.outboxes()[0]?.held === 1);
     fold(create("lead-9"));
     await same();
-    expect(replica.outboxes()).toEqual([{ relay: "replica", waiting: 0, setAside: 0, held: 0 }]);
+    expect(replica.outboxes()).toMatchObject([{ relay: "replica", waiting: 0, setAside: 0, held: 0 }]);
   });
 
   test("a view that is larger than the topic takes is fetched from the projector's host; until then its lead is answered 503", async () => {
-    await cluster.admin.alterConfigs({
-      validateOnly: false,
-      resources: [
-        {
-          type: 2,
-          name: config.leadViewTopic,
-          configEntries: [{ name: "max.message.bytes", value: "100000" }],
-        },
-      ],
-    });
+    const own = await createViewTopic({ "max.message.bytes": "100000" });
     const activitySummary = randomBytes(150_000).toString("hex");
     fold(create("small"), create("large", { activitySummary }));
-    startRelay();
-    await replica.start();
+    startRelay(own);
+    await replica.start(own);
     await replica.ready();
     await until("the reference", () => replica.outboxes()[0]?.held === 1);
     const status = async (leadId: string, key = api.key) =>
@@ -269,7 +260,7 @@ describe.skipIf(inject("brokers") === "")("a replica", () => {
     ]);
     await replica.stop();
     const ops = await serveOps(api);
-    await replica.start({}, { PROJECTOR_URL: ops.address, OPS_KEY });
+    await replica.start(own, { PROJECTOR_URL: ops.address, OPS_KEY });
     await same();
     expect([await status("large"), replica.outboxes()[0]?.held]).toEqual([200, 0]);
     fold(rename("large", "Larger"));
@@ -301,34 +292,25 @@ describe.skipIf(inject("brokers") === "")("a replica", () => {
   test("cut off for a while, and for longer than the topic keeps tombstones, it ends with what the projector has", async () => {
     const proxy = await startKafkaProxy(config.brokers[0] as string, () => undefined);
     try {
-      await cluster.admin.alterConfigs({
-        validateOnly: false,
-        resources: [
-          {
-            type: 2,
-            name: config.leadViewTopic,
-            configEntries: Object.entries({
-              "cleanup.policy": "compact",
-              "segment.ms": "200",
-              "min.cleanable.dirty.ratio": "0.01",
-              "delete.retention.ms": "100",
-            }).map(([name, value]) => ({ name, value })),
-          },
-        ],
+      const own = await createViewTopic({
+        "cleanup.policy": "compact",
+        "segment.ms": "200",
+        "min.cleanable.dirty.ratio": "0.01",
+        "delete.retention.ms": "100",
       });
       const leads = Array.from({ length: 20 }, (_, index) => `lead-${index}`);
       fold(
         ...leads.map((leadId) => create(leadId, { firstName: "First" })),
         create("canary", { firstName: "Canary-cut-off" }),
       );
-      startRelay();
-      await replica.start({ brokers: [proxy.brokers] });
+      startRelay(own);
+      await replica.start({ ...own, brokers: [proxy.brokers] });
       await replica.ready();
       await same();
       proxy.refuse(true);
       const cutAt = performance.now();
       fold(erase("canary"));
-      const hasCanary = async () => (await keysIn(config.leadViewTopic)).has("canary");
+      const hasCanary = async () => (await keysIn(own.leadViewTopic)).has("canary");
       await until("the tombstone to be compacted away", async () => {
         fold(...leads.map((leadId) => rename(leadId, `${performance.now()}`)));
         return performance.now() - cutAt > 4_000 && !(await hasCanary());
@@ -344,6 +326,17 @@ describe.skipIf(inject("brokers") === "")("a replica", () => {
       await proxy.stop();
     }
   });
+
+  /** The settings with a topic of views of other settings of the broker's. */
+  const createViewTopic = async (entries: Readonly<Record<string, string>>): Promise<KafkaConfig> => {
+    const leadViewTopic = `${config.leadViewTopic}-own`;
+    const configEntries = Object.entries(entries).map(([name, value]) => ({ name, value }));
+    await cluster.admin.createTopics({
+      waitForLeaders: true,
+      topics: [{ topic: leadViewTopic, numPartitions: PARTITIONS, replicationFactor: 1, configEntries }],
+    });
+    return { ...config, leadViewTopic };
+  };
 
   /** The keys of the records that a topic holds now. */
   const keysIn = async (topic: string): Promise<Set<string>> => {
