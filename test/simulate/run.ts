@@ -66,6 +66,7 @@ export async function simulate(seed: number, plan: readonly Step[]): Promise<Out
     awakeSince: 0,
     folded: new Map(),
     rebuildsAtEnd: seed % 3 === 0,
+    hasLost: false,
   };
   simulation.readers.isErased = (leadId) => simulation.log.erased.has(leadId);
   let trace = "";

@@ -41,6 +41,8 @@ export interface Run {
   readonly folded: Map<string, number>;
   /** True where all views are folded anew when everything is compared. */
   readonly rebuildsAtEnd: boolean;
+  /** True once the power failed, or a copy was restored. */
+  hasLost: boolean;
 }
 
 /** Does what a step says, and lets pass what it says. */
@@ -75,10 +77,16 @@ export async function take(run: Run, step: Step): Promise<void> {
       standStill(run, step.ms);
       await machine.advance(50);
       break;
-    case "clock":
-      machine.wallBase += step.ms;
-      if (step.ms < 0) run.setBack -= step.ms;
+    case "clock": {
+      // What a database has lost it knows by the clock only: set back behind that, it would give numbers again.
+      const least = run.hasLost
+        ? readers.told.highest / 1_000 + 1 - machine.wall()
+        : Number.NEGATIVE_INFINITY;
+      const ms = step.ms < 0 ? Math.min(0, Math.max(step.ms, least)) : step.ms;
+      machine.wallBase += ms;
+      if (ms < 0) run.setBack -= ms;
       break;
+    }
     case "kill": {
       const owner = simulation.owner();
       if (!owner) break;
@@ -312,6 +320,7 @@ async function restore(run: Run): Promise<void> {
 function beginAnotherLife(run: Run): void {
   const { simulation } = run;
   const { machine, readers } = simulation;
+  run.hasLost = true;
   run.folded.clear();
   readers.beginAgain();
   const ahead = readers.told.highest / 1_000 - machine.wall();
