@@ -317,7 +317,11 @@ describe.skipIf(inject("brokers") === "")("a replica", () => {
       });
       expect(replica.holds("Canary-cut-off")).toBe(true);
       proxy.refuse(false);
-      await until("the lead to be gone", () => (replica.rows()["canary"] as { body: unknown }).body === null);
+      await until(
+        "the lead to be gone",
+        () => (replica.rows()["canary"] as { body: unknown }).body === null,
+        45_000,
+      );
       await until("its bytes to be gone", () => !replica.holds("Canary-cut-off"));
       const others = ({ canary, ...rows }: Record<string, unknown>) => JSON.stringify(rows);
       await until("all others", () => others(replica.rows()) === others(rowsOf(api.projector.store.db)));
