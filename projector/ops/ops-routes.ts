@@ -12,6 +12,7 @@ import { recordJsonOf } from "../publish/view-record.ts";
 import { listGenerations } from "../rebuild/generations.ts";
 import type { Store } from "../store/store.ts";
 import { deadLetterRoutes } from "./dead-letter-routes.ts";
+import { findingRoutes } from "./finding-routes.ts";
 import { leadRoutes } from "./lead-routes.ts";
 import type { Monitor } from "./monitor.ts";
 import { relayRoutes } from "./relay-routes.ts";
@@ -86,5 +87,6 @@ export function opsRoutes(server: FastifyInstance, { monitor, config, key }: Ops
   relayRoutes(server, parts);
   leadRoutes(server, parts);
   requestRoutes(server, parts);
+  findingRoutes(server, parts);
   shardRoutes(server, { monitor, config, key });
 }

@@ -9,6 +9,7 @@ import { addMissedDuties } from "../rebuild/reconcile.ts";
 import { refoldLeads } from "../rebuild/refold.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import { type RecordPosition, recordPosition, recordPositionName } from "../source/source.ts";
+import type { Store } from "../store/store.ts";
 import type { Owner } from "./owner.ts";
 import type { Progress } from "./requests.ts";
 
@@ -92,13 +93,14 @@ export const HANDLERS: Handlers = {
     });
     return { generation };
   },
-  async refold({ lead, workspace }, { owner }) {
+  async refold({ lead, workspace }, { owner, signal }) {
     let leads = 0;
-    const { folded, failed } = await refoldLeads(owner, history(owner), owner.decode, (store) => {
+    const leadsOf = (store: Store) => {
       const ids = new Set(lead === undefined ? store.views.leadsOf(workspace ?? "") : [lead]);
       leads = ids.size;
       return ids;
-    });
+    };
+    const { folded, failed } = await refoldLeads(owner, history(owner), owner.decode, leadsOf, signal);
     if (folded + failed.length === 0)
       throw new RequestError(
         lead === undefined
@@ -107,7 +109,7 @@ export const HANDLERS: Handlers = {
       );
     return { leads, folded, failed: failed.length };
   },
-  async retry({ letter }, { owner }) {
+  async retry({ letter }, { owner, signal }) {
     const at = letterPosition(letter);
     const stored = await owner.betweenCommits((store) => store.deadLetters.get(at));
     if (!stored) throw new RequestError(`there is no dead letter ${letter}`);
@@ -125,6 +127,7 @@ export const HANDLERS: Handlers = {
       history(owner),
       owner.decode,
       () => new Set([leadId]),
+      signal,
     );
     const again = failed.find(({ record }) => recordPositionName(record) === letter);
     if (again) throw new RequestError(`it still can't be folded (${again.code}: ${again.reason})`);
