@@ -2,6 +2,7 @@ import { existsSync, renameSync } from "node:fs";
 import { generationFile } from "../../shared/generation.ts";
 import { openWriter } from "../../shared/sqlite.ts";
 import { DecodeError } from "../decode/decode-error.ts";
+import { release } from "../publish/held-back.ts";
 import { WEBHOOK_HANDLERS, type WebhookKinds } from "../publish/webhooks/requests.ts";
 import { runBuild } from "../rebuild/build-worker.ts";
 import { buildingFile, nextGeneration, removeDatabase, requireGeneration } from "../rebuild/generations.ts";
@@ -46,6 +47,7 @@ export interface Kinds extends WebhookKinds {
   };
   retry: { arguments: { letter: string }; result: { folded: number; recovered: number } };
   discard: { arguments: { letter: string }; result: { letter: string } };
+  release: { arguments: object; result: { wasHeldBack: boolean } };
   resend: { arguments: { relay: string; name?: string }; result: { rows: number } };
   forget: { arguments: { relay: string; name: string }; result: { name: string } };
 }
@@ -138,6 +140,9 @@ export const HANDLERS: Handlers = {
     const found = await owner.betweenCommits((store) => store.deadLetters.discard(at));
     if (!found) throw new RequestError(`there is no dead letter ${letter}`);
     return { letter };
+  },
+  async release(_args, { owner }) {
+    return { wasHeldBack: await owner.betweenCommits((store) => release(store)) };
   },
   async resend({ relay, name }, { owner }) {
     const rows = await owner.betweenCommits(({ setAsides }) =>
