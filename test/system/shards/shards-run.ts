@@ -78,7 +78,12 @@ export async function shardsRun({
     const working = startLoad(world, nodes, all, trouble, load.signal);
     let [owner, standby] = [first, second];
     for (let round = 0; round < rounds; round++) {
-      onProgress(`round ${round}: the owner's host is killed`);
+      onProgress(`round ${round}: the owner makes its views anew and switches, and keeps its turn`);
+      await owner.command("rebuild");
+      await ready(owner, 60_000);
+      if (!(await isStandby(standby))) throw new Error("a standby took over from an owner that switched");
+
+      onProgress("the owner's host is killed");
       trouble.nodes.add(owner);
       trouble.shards.add(0);
       await Promise.all([owner.projector.stop("SIGKILL"), owner.api.stop("SIGKILL")]);
