@@ -25,14 +25,17 @@ try {
   const tracing = traceEndpoint === undefined ? passingOn : exportTraces(traceEndpoint, logNames(config));
   try {
     const ownership = await becomeOwner(config.databaseDir, stopping.signal, () => {
-      monitor.state("this projector is a standby: another one owns the folder");
+      monitor.is("standby", "this projector is a standby: another one owns the folder");
       log.info({ databaseDir: config.databaseDir }, "standby: another projector owns the folder");
     });
     try {
       const { signal } = stopping;
       if (ownership && config.role === "replica") await runReplica({ config, log, monitor }, signal);
       else if (ownership) {
-        const settled = await withWorkspacePartitions(config, log, { signal, onTrouble: monitor.state });
+        const settled = await withWorkspacePartitions(config, log, {
+          signal,
+          onTrouble: (why) => monitor.is("owner", why),
+        });
         if (!signal.aborted) await runOwner({ config: settled, log, monitor, tracing }, signal);
       }
     } finally {

@@ -2,7 +2,7 @@ import type { actionLogEvents } from "../../shared/events/action-log.ts";
 import type { EventOf } from "../../shared/events/catalogue.ts";
 import { ActionLog as ActionLogView } from "../../shared/view/lead-view.ts";
 import { type Fields, type Shape, shapeOf } from "./entity.ts";
-import { FoldError } from "./fold-error.ts";
+import { unknownEntity } from "./fold-error.ts";
 
 export type ActionLogEvent = EventOf<keyof typeof actionLogEvents>;
 /** An action log's fields, merged and in no order. */
@@ -40,7 +40,6 @@ export function foldActionLog(log: ActionLog | undefined, event: ActionLogEvent)
 }
 
 function known(log: ActionLog | undefined): ActionLog {
-  if (!log)
-    throw new FoldError("unknown_entity", "the lead has no such action log; retry once it was created");
+  if (!log) throw unknownEntity("action log", "created");
   return log;
 }

@@ -2,7 +2,7 @@ import type { EventOf } from "../../shared/events/catalogue.ts";
 import type { checklistEvents } from "../../shared/events/checklist.ts";
 import { isObject } from "../../shared/events/exact-json.ts";
 import type { Fields } from "./entity.ts";
-import { FoldError } from "./fold-error.ts";
+import { FoldError, unknownEntity } from "./fold-error.ts";
 import {
   changeItem,
   dropItem,
@@ -102,8 +102,7 @@ function startGroup(part: LeadPart, facts: Group["facts"]): Group {
 
 function updateItem(part: LeadPart, patch: GivenItem): void {
   const item = part.items.get(patch.id);
-  if (!item)
-    throw new FoldError("unknown_entity", "the lead has no such checklist item; retry once it was added");
+  if (!item) throw unknownEntity("checklist item", "added");
   changeItem(part, item, patched(item.fields, patch));
 }
 
@@ -128,8 +127,7 @@ function removeItem(part: LeadPart, id: string): void {
 
 function updateGroup(part: LeadPart, patch: Fields & { readonly id: string }): void {
   const group = part.groups.find(({ facts }) => facts.id === patch.id);
-  if (!group)
-    throw new FoldError("unknown_entity", "the lead has no such checklist group; retry once it was added");
+  if (!group) throw unknownEntity("checklist group", "added");
   const { items: _, ...given } = patch;
   group.facts = { ...group.facts, ...given };
 }

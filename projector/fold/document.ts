@@ -1,6 +1,6 @@
 import type { EventOf } from "../../shared/events/catalogue.ts";
 import type { documentEvents } from "../../shared/events/document.ts";
-import { FoldError } from "./fold-error.ts";
+import { unknownEntity } from "./fold-error.ts";
 import {
   dropLink,
   type LeadPart,
@@ -26,8 +26,7 @@ export function foldDocument(part: LeadPart, event: DocumentEvent): void {
       break;
     case "document.extracted": {
       const known = part.documents.get(event.data.id);
-      if (!known)
-        throw new FoldError("unknown_entity", "the lead has no such document; retry once it was received");
+      if (!known) throw unknownEntity("document", "received");
       putDocument(part, { ...known.fields, ...event.data });
       break;
     }

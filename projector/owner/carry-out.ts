@@ -1,4 +1,5 @@
 import { every, monotonic } from "../../shared/clock.ts";
+import { aboutRequest } from "./about-request.ts";
 import { HANDLERS, type Kind, RequestError } from "./handlers.ts";
 import type { Owner } from "./owner.ts";
 import type { Request } from "./requests.ts";
@@ -28,7 +29,7 @@ export async function carryOut(request: Request, owner: Owner, signal: AbortSign
       | undefined;
     if (!handler)
       throw new RequestError(`the projector knows no request "${kind}"; is it of another version?`);
-    log.info({ request: id, kind, askedBy }, "request begun");
+    log.info({ request: id, kind, askedBy, about: aboutRequest(request.arguments) }, "request begun");
     const result = await handler(JSON.parse(request.arguments) as never, {
       owner,
       signal: AbortSignal.any([signal, cancelled.signal]),

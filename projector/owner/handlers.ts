@@ -46,9 +46,18 @@ export interface Kinds extends WebhookKinds {
   retry: { arguments: { letter: string }; result: { folded: number; recovered: number } };
   discard: { arguments: { letter: string }; result: { letter: string } };
   resend: { arguments: { relay: string; name?: string }; result: { rows: number } };
+  forget: { arguments: { relay: string; name: string }; result: { name: string } };
 }
 
 export type Kind = keyof Kinds;
+
+/** Requests that are done in a moment: they don't wait for those that read the log. */
+export const QUICK: readonly Kind[] = [
+  ...(Object.keys(WEBHOOK_HANDLERS) as (keyof WebhookKinds)[]),
+  "discard",
+  "resend",
+  "forget",
+];
 
 type Handlers = {
   [K in Kind]: (args: Kinds[K]["arguments"], carrying: Carrying) => Promise<Kinds[K]["result"]>;
@@ -133,6 +142,11 @@ export const HANDLERS: Handlers = {
     );
     if (rows === 0 && name !== undefined) throw new RequestError(`${relay} has not set ${name} aside`);
     return { rows };
+  },
+  async forget({ relay, name }, { owner }) {
+    const found = await owner.betweenCommits(({ setAsides }) => setAsides.remove(relay, name));
+    if (!found) throw new RequestError(`${relay} has not set ${name} aside`);
+    return { name };
   },
 };
 

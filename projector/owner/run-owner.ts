@@ -12,6 +12,7 @@ import { removeLeftovers } from "../rebuild/generations.ts";
 import { RETURNS } from "../source/source.ts";
 import type { Tracing } from "../trace/tracing.ts";
 import { carryOut } from "./carry-out.ts";
+import { QUICK } from "./handlers.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { createOwner, type Fold, type Owner } from "./owner.ts";
 import type { Request } from "./requests.ts";
@@ -41,6 +42,7 @@ export async function runOwner(
   signal: AbortSignal,
 ): Promise<void> {
   const { databaseDir } = config;
+  monitor.is("owner", "the generation that serves is being opened");
   removeLeftovers(databaseDir);
   const decode = createDecoder(config);
   const endpoints = await untilPassed("the endpoints' file", () => openEndpoints(webhooksFile(databaseDir)), {
@@ -91,7 +93,10 @@ export async function runOwner(
     stopHeart = await untilPassed("the control database", beat, { log, signal });
     start();
     if (config.kafka) void checkLimits(config.kafka, monitor, log);
-    const working = [carryOutRequests(owner, untilEnd), eraseFromKept(owner, () => serving, untilEnd)];
+    const working = [
+      carryOutRequests(owner, () => serving, untilEnd),
+      eraseFromKept(owner, () => serving, untilEnd),
+    ];
     const stopped = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener("abort", () => resolve(), { once: true });
@@ -121,18 +126,32 @@ async function checkLimits(kafka: KafkaConfig, monitor: Monitor, log: Logger): P
   }
 }
 
-async function carryOutRequests(owner: Owner, signal: AbortSignal): Promise<void> {
+async function carryOutRequests(
+  owner: Owner,
+  serving: () => Serving | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   const { log, requests } = owner;
   await untilPassed("the control database", requests.abandonRunning, { log, signal });
+  await Promise.all([
+    carryOutInTurn(owner, () => requests.next(QUICK, false), signal),
+    // Between two generations there is nothing that it could be done to.
+    carryOutInTurn(owner, () => (serving() ? requests.next(QUICK, true) : undefined), signal),
+  ]);
+}
+
+/** Carries out one request after another. */
+async function carryOutInTurn(
+  owner: Owner,
+  next: () => Request | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
-    const request = nextRequest(owner);
+    const request = unlessPassing(next);
     if (request) await carryOut(request, owner, signal);
     else await delay(LOOK_MS, signal);
   }
 }
-
-/** Undefined where there is none, or the control database can't be read just now. */
-const nextRequest = ({ requests }: Owner): Request | undefined => unlessPassing(requests.next);
 
 /** What is looked at again in a moment. @returns undefined where trouble that can pass is in the way now */
 function unlessPassing<T>(look: () => T): T | undefined {

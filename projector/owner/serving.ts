@@ -128,6 +128,8 @@ export function startServing(
     async stop(why) {
       stopping.abort(why);
       await ended.catch(() => undefined);
+      // What began between two commits has ended then.
+      await gate.during(() => undefined);
     },
     async close() {
       monitor.observe(undefined);

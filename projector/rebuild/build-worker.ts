@@ -44,6 +44,7 @@ export function runBuild(
   onProgress: (phase: string, done: number, total: number) => void,
   signal: AbortSignal,
 ): Promise<Built> {
+  signal.throwIfAborted();
   const worker = new Worker(new URL(import.meta.url), { workerData: task });
   const { promise, resolve, reject } = Promise.withResolvers<Built>();
   const stop = () => void worker.terminate();

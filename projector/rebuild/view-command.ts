@@ -4,11 +4,11 @@ import { commandSettings } from "../../shared/command-line/settings.ts";
 import { table } from "../../shared/command-line/terminal.ts";
 import { text } from "../../shared/command-line/values.ts";
 import type { Config } from "../../shared/config.ts";
-import { parseExactly, parseJson } from "../../shared/events/exact-json.ts";
+import { parseJson } from "../../shared/events/exact-json.ts";
 import type { Decode } from "../decode/decode.ts";
 import { normalizeTime } from "../decode/times.ts";
+import { recordValue } from "../source/record-value.ts";
 import { type Position, recordPosition, recordPositionName, type Source } from "../source/source.ts";
-import type { RecordOutcome } from "./lead-history.ts";
 import type { Moment } from "./time-travel.ts";
 
 export function register(command: Command): void {
@@ -77,16 +77,13 @@ async function viewThen(config: Config, leadId: string, moment: Moment): Promise
 }
 
 async function eventsOf(config: Config, leadId: string): Promise<Outcome> {
-  const { foldHistory, leadHistory, noRecordOf } = await import("./lead-history.ts");
+  const { createLeadFold, inOrder, leadHistory, noRecordOf } = await import("./lead-history.ts");
   const records = await withHistory(config, (source, decode, upTo) =>
     leadHistory(source, decode, upTo, leadId),
   );
   if (records.length === 0) throw new Error(noRecordOf(leadId));
-  const { outcomes } = foldHistory(leadId, records);
-  const events = records
-    .map(({ record, time }, index) => ({ record, time, ...(outcomes[index] as RecordOutcome) }))
-    // Stable, so records of one partition that say the same time stay in their order.
-    .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
+  const fold = createLeadFold(leadId);
+  const events = inOrder(records).map((one) => ({ ...one, ...fold.apply(one) }));
   const rows = events.map(({ record, time, outcome, code }) => [
     recordPositionName(record),
     time,
@@ -101,25 +98,15 @@ async function eventsOf(config: Config, leadId: string): Promise<Outcome> {
       time,
       outcome,
       ...(code === undefined ? {} : { deadLetter: code }),
-      value: shown(value),
+      value: recordValue(value),
     })),
     lines: table(["position", "time", "event", "outcome"], rows, ""),
   };
 }
 
-/** The value's JSON, or its text where it is none; null for a tombstone. */
-function shown(value: Buffer | null): unknown {
-  const text = value?.toString("utf8") ?? "null";
-  try {
-    return parseExactly(text);
-  } catch {
-    return text;
-  }
-}
-
 function eventNameOf(value: Buffer | null): string {
   if (value === null) return "(tombstone)";
-  const { event } = (shown(value) ?? {}) as { event?: unknown };
+  const { event } = (recordValue(value) ?? {}) as { event?: unknown };
   return typeof event === "string" ? event : "";
 }
 

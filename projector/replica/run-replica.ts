@@ -47,9 +47,15 @@ export async function runReplica({ config, log, monitor }: ReplicaParts, signal:
   const topic = followTopic(config, log);
   const ended = new AbortController();
   const untilEnd = AbortSignal.any([signal, ended.signal]);
+  monitor.is("owner", "the views are being opened");
   const stopHeart = startHeartbeat(databaseDir, monitor);
   try {
-    monitor.observe({ store, source: topic, endpoints: { all: () => [] }, generation });
+    monitor.observe({
+      store,
+      source: topic,
+      endpoints: { all: () => [], fact: () => undefined },
+      generation,
+    });
     log.info({ topic: config.kafka?.leadViewTopic, file }, "replica started");
     const sink = createReplicaSink({
       store,

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { delay } from "../../shared/clock.ts";
-import { openWriter } from "../../shared/sqlite.ts";
+import { type Connection, openWriter } from "../../shared/sqlite.ts";
 
 /** Milliseconds between two looks at the write-ahead log. */
 const LOOK_MS = 100;
@@ -45,10 +45,11 @@ async function checkpoint(file: string): Promise<void> {
     if (message === "stop") stopping.abort();
     else truncates = message;
   });
-  const db = openWriter(file);
+  let db: Connection | undefined;
   while (!stopping.signal.aborted) {
     const { size } = statSync(`${file}-wal`, { throwIfNoEntry: false }) ?? { size: 0 };
     try {
+      db ??= openWriter(file, { mustExist: true });
       // Readers can be in its way for a moment; then the next look does it.
       if (truncates !== undefined) {
         const [checkpoint] = db.pragma("wal_checkpoint(TRUNCATE)") as { busy: number }[];
@@ -62,7 +63,7 @@ async function checkpoint(file: string): Promise<void> {
     }
     await delay(LOOK_MS, stopping.signal);
   }
-  db.close();
+  db?.close();
   parentPort?.close();
 }
 

@@ -33,7 +33,10 @@ export function migrate(db: Connection): void {
 
 /** @throws SchemaError where this program can't read the database */
 export function requireSchema(db: Connection): void {
-  requireKnown(versionOf(db), DATABASE_VERSION);
+  const found = versionOf(db);
+  // Whoever made the file died before it made the tables.
+  if (found === 0) throw new SchemaError("the view database holds nothing yet; start a projector");
+  requireKnown(found, DATABASE_VERSION);
 }
 
 function requireKnown(found: number, first: number): void {

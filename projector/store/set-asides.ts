@@ -16,6 +16,17 @@ export interface SetAside {
   readonly nextTryAt: number | null;
 }
 
+/** How much a relay has set aside. */
+export interface SetAsideCount {
+  readonly relay: string;
+  /** Tried again by themselves. */
+  readonly waiting: number;
+  /** Tried again by a command only. */
+  readonly held: number;
+  /** Milliseconds since 1970 of the first try of the longest waiting one; null where none waits. */
+  readonly oldest: number | null;
+}
+
 const COLUMNS = "name, lane, number, reason, attempts, since, next_try_at AS nextTryAt";
 
 /** Milliseconds; nobody is made to wait for longer. */
@@ -51,8 +62,10 @@ export function createSetAsides(db: Connection) {
   const held = db.prepare<[string, string, number], SetAside>(
     `SELECT ${COLUMNS} FROM set_aside WHERE relay = ? AND name > ? AND next_try_at IS NULL ORDER BY name LIMIT ?`,
   );
-  const counts = db.prepare<[], { relay: string; waiting: number; held: number }>(
-    `SELECT relay, count(next_try_at) AS waiting, count(*) - count(next_try_at) AS held FROM set_aside GROUP BY relay`,
+  const count = db.prepare<[string], number>("SELECT count(*) FROM set_aside WHERE relay = ?").pluck();
+  const counts = db.prepare<[], SetAsideCount>(
+    `SELECT relay, count(next_try_at) AS waiting, count(*) - count(next_try_at) AS held,
+       min(iif(next_try_at IS NULL, NULL, since)) AS oldest FROM set_aside GROUP BY relay`,
   );
   const retry = db.prepare<[string, string]>(
     "UPDATE set_aside SET next_try_at = 0, attempts = 0 WHERE relay = ? AND name = ?",
@@ -79,8 +92,10 @@ export function createSetAsides(db: Connection) {
     list: (relay: string, after: string, most: number): SetAside[] => list.all(relay, after, most),
     /** The same of those that only a command tries again. */
     held: (relay: string, after: string, most: number): SetAside[] => held.all(relay, after, most),
+    /** How many of a relay there are. */
+    count: (relay: string): number => count.get(relay) as number,
     /** How many of each relay wait to be tried again, and how many only a command does. */
-    counts: (): { readonly relay: string; readonly waiting: number; readonly held: number }[] => counts.all(),
+    counts: (): SetAsideCount[] => counts.all(),
     /** Has one tried again at once. @returns false where there is none */
     retry: (relay: string, name: string): boolean => retry.run(relay, name).changes === 1,
     /** Has all tried again that only a command does. @returns how many */

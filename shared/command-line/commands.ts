@@ -15,6 +15,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "folds the event log into views",
     module: "projector/projector-command.ts",
   },
+  {
+    name: "doctor",
+    summary: "looks at what usually goes wrong, and says what to do",
+    module: "projector/doctor/doctor-command.ts",
+  },
   { name: "api", summary: "serves the views", module: "api/api-command.ts" },
   { name: "keys", summary: "makes, rotates and revokes API keys", module: "api/keys-command.ts" },
   {

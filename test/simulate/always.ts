@@ -1,4 +1,5 @@
-import { inspect } from "./inspect.ts";
+import type { SourceRecord } from "../../projector/source/source.ts";
+import { positionsOf } from "./inspect.ts";
 import { withoutUrls } from "./readers.ts";
 import { READY_MAX_LAG_S, WORKSPACES } from "./simulation.ts";
 import type { Run } from "./steps.ts";
@@ -36,6 +37,23 @@ export async function readLead({ simulation }: Run, leadId: string): Promise<voi
   }
 }
 
+/** Reads the lead of the latest record, once that is folded: the answer is of no earlier state. */
+export function readAfter({ simulation }: Run): void {
+  const { api, keys, log, report } = simulation;
+  const last = log.said.at(-1);
+  if (!api?.actor.alive || !last) return;
+  const headers = { "x-api-key": keys.get("ws-1") as string, "x-wait-for-position": last.position };
+  void api.get(`/api/v1/leads/${encodeURIComponent(last.leadId)}`, headers).then(({ statusCode }) => {
+    if (statusCode !== 200 && statusCode !== 404) return;
+    const [topic, partition, offset] = last.position.split("/");
+    const found = positionsOf(simulation)?.find(
+      (one) => one.topic === topic && one.partition === Number(partition),
+    );
+    if ((found?.nextOffset ?? Number.POSITIVE_INFINITY) <= Number(offset))
+      report(`${last.position} was waited for, answered ${statusCode}, and is not folded`);
+  });
+}
+
 /** What has to hold after every step. */
 export async function checkAlways(run: Run): Promise<void> {
   const { simulation } = run;
@@ -57,18 +75,15 @@ async function checkReady(run: Run): Promise<void> {
   if (machine.now - awakeSince < LATE_MS) return;
   // By the wall clock a lag can look smaller, where it was set back.
   const oldest = machine.wall() - LATE_MS - setBack;
-  const isOld = [...outside.log.values()].some((records) => (records[0]?.timestamp ?? oldest) < oldest);
-  if (!isOld) return;
-  const positions = inspect(simulation, (db) => db.positions());
+  const isOld = ([name, records]: [string, readonly SourceRecord[]]) =>
+    (records[run.folded.get(name) ?? 0]?.timestamp ?? oldest) < oldest;
+  if (![...outside.log].some(isOld)) return;
+  const positions = positionsOf(simulation);
   if (!positions) return;
-  const folded = new Map(
-    positions.map(({ topic, partition, nextOffset }) => [`${topic}/${partition}`, nextOffset]),
-  );
-  for (const [name, records] of outside.log) {
-    const next = records[folded.get(name) ?? 0];
-    if (next && next.timestamp < oldest)
-      report(
-        `ready, and ${name}/${next.offset} is not folded ${machine.wall() - next.timestamp} ms after it came`,
-      );
+  for (const { topic, partition, nextOffset } of positions)
+    run.folded.set(`${topic}/${partition}`, nextOffset);
+  for (const [name, records] of [...outside.log].filter(isOld)) {
+    const { offset, timestamp } = records[run.folded.get(name) ?? 0] as SourceRecord;
+    report(`ready, and ${name}/${offset} is not folded ${machine.wall() - timestamp} ms after it came`);
   }
 }

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { basename, join } from "node:path";
 import type Database from "./edges/sqlite.ts";
-import { forgetFiles, isSynced, openConnections } from "./edges/sqlite.ts";
+import { forgetFiles, isSynced, openConnections, writesFile } from "./edges/sqlite.ts";
 import { type Actor, currentActor, currentMachine, Killed } from "./machine.ts";
 
 // What becomes of files where a process dies, the power fails, or a folder is restored.
@@ -17,7 +17,11 @@ export function watchFolders(): void {
     const real = fs[name] as (...args: unknown[]) => unknown;
     (fs as unknown as Record<string, unknown>)[name] = (...args: unknown[]) => {
       const actor = currentActor();
-      if (actor !== undefined && (name !== "openSync" || args[1] !== "r")) currentMachine().effect();
+      // What is removed, or is there already, needs no room.
+      const needsNone =
+        name === "rmSync" || name === "unlinkSync" || (name === "openSync" && fs.existsSync(String(args[0])));
+      if (actor !== undefined && needsNone && args[1] !== "r") currentMachine().effect();
+      else if (actor !== undefined && !needsNone) writesFile(String(args[0]));
       else if (actor?.alive === false) throw new Killed();
       return real(...args);
     };

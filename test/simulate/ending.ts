@@ -3,8 +3,9 @@ import { relayOf } from "../../projector/publish/webhooks/endpoints.ts";
 import { partitionName } from "../../projector/source/source.ts";
 import { readLead } from "./always.ts";
 import { filesWith, sizesOf } from "./disk.ts";
+import { FOLD_VERSION } from "./edges/fold-version.ts";
 import { endFaults } from "./edges/sqlite.ts";
-import { inspect, openRequests } from "./inspect.ts";
+import { inspect, openRequests, positionsOf } from "./inspect.ts";
 import { Killed } from "./machine.ts";
 import { withoutUrls } from "./readers.ts";
 import { WORKSPACES } from "./simulation.ts";
@@ -51,6 +52,42 @@ export async function checkEnd(run: Run): Promise<void> {
   }
   await step(run, 3_000);
   await compare(run);
+  if (violations.length === 0 && run.rebuildsAtEnd) await checkRebuild(run);
+}
+
+/** Views that are folded anew are the same, and keep their numbers: no reader is told of anything. */
+async function checkRebuild(run: Run): Promise<void> {
+  const { simulation } = run;
+  const { config, report } = simulation;
+  const before = inspect(simulation, ({ views }) => views());
+  let failure: string | undefined = "it came to no end";
+  simulation.command("rebuild", () =>
+    ask(
+      config,
+      "rebuild",
+      { switch: true, acceptLoss: false, acceptDeadLetters: false },
+      { askedBy: "sim" },
+    ).then(
+      () => {
+        failure = undefined;
+      },
+      (error: Error) => {
+        failure = error.message;
+      },
+    ),
+  );
+  await step(run, 5_000);
+  if (failure !== undefined) report(`a rebuild in the end failed: ${failure}`);
+  const [after, rules] =
+    inspect(simulation, ({ views, store }) => [views(), store.meta.get("fold_version")] as const) ?? [];
+  if (rules !== String(FOLD_VERSION))
+    report(`views that were made anew are by the rules ${rules}, not ${FOLD_VERSION}`);
+  for (const row of before ?? []) {
+    const now = after?.find(({ leadId }) => leadId === row.leadId);
+    if (now?.number !== row.number || now.body !== row.body)
+      report(`a rebuild changed ${row.leadId} from ${row.number} to ${now?.number}`);
+  }
+  await compare(run);
 }
 
 async function step(run: Run, ms: number): Promise<void> {
@@ -67,9 +104,7 @@ async function step(run: Run, ms: number): Promise<void> {
 async function isCaughtUp(run: Run): Promise<boolean> {
   const { simulation } = run;
   const { api, outside } = simulation;
-  const folded = inspect(simulation, ({ positions }) =>
-    positions().reduce((sum, { nextOffset }) => sum + nextOffset, 0),
-  );
+  const folded = positionsOf(simulation)?.reduce((sum, { nextOffset }) => sum + nextOffset, 0);
   if (folded !== outside.records() || !api) return false;
   const { statusCode } = await api.get("/health/ready");
   return statusCode === 200;
@@ -77,7 +112,7 @@ async function isCaughtUp(run: Run): Promise<boolean> {
 
 async function whyNot({ simulation }: Run): Promise<string> {
   const { api, outside } = simulation;
-  const folded = inspect(simulation, ({ positions }) => positions());
+  const folded = positionsOf(simulation);
   const behind = [...outside.log]
     .map(([name, { length }]) => {
       const next = folded?.find((position) => partitionName(position) === name)?.nextOffset ?? 0;

@@ -7,7 +7,8 @@ import {
 import type { Position } from "../../projector/source/source.ts";
 import { openStoreToRead, type Store } from "../../projector/store/store.ts";
 import { controlFile } from "../../shared/control.ts";
-import { openReader } from "../../shared/sqlite.ts";
+import { viewFile } from "../../shared/generation.ts";
+import { type Connection, openReader } from "../../shared/sqlite.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** A row of `lead_view`, as the files have it. */
@@ -58,6 +59,29 @@ export function inspect<T>(simulation: Simulation, look: (inspection: Inspection
     });
   } finally {
     store.close();
+  }
+}
+
+/** How far the serving database was folded; undefined where it can't be read now. */
+export function positionsOf({
+  config,
+}: Simulation): Pick<Position, "topic" | "partition" | "nextOffset">[] | undefined {
+  let db: Connection;
+  try {
+    db = openReader(viewFile(config));
+  } catch {
+    return undefined;
+  }
+  try {
+    return db
+      .prepare<[], Pick<Position, "topic" | "partition" | "nextOffset">>(
+        'SELECT topic, "partition", next_offset AS nextOffset FROM position',
+      )
+      .all();
+  } catch {
+    return undefined;
+  } finally {
+    db.close();
   }
 }
 

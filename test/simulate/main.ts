@@ -1,4 +1,4 @@
-// `npm run simulate -- [--seed S] [--seeds N] [--steps N] [--minutes M] [--twice]`
+// `npm run simulate -- [--seed S] [--seeds N] [--steps N] [--minutes M] [--twice] [--first] [--no-shrink]`
 import { parseArgs } from "node:util";
 import "./hooks.ts";
 
@@ -10,6 +10,7 @@ const { values } = parseArgs({
     minutes: { type: "string" },
     "steps-a-seed": { type: "string" },
     twice: { type: "boolean", default: false },
+    first: { type: "boolean", default: false },
     "no-shrink": { type: "boolean", default: false },
   },
 });
@@ -21,6 +22,7 @@ const result = await runSeeds({
   minutes: values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes),
   stepsASeed: Number(values["steps-a-seed"] ?? 400),
   twice: values.twice,
+  untilFirst: values.first,
   shrinks: !values["no-shrink"],
   say: (line) => console.log(line),
 });

@@ -26,7 +26,7 @@ export type Step =
   | { readonly kind: "clock"; readonly ms: number }
   | { readonly kind: "kill"; readonly by: "now" | "timers" | "effects"; readonly after: number }
   | { readonly kind: "kill standby" }
-  | { readonly kind: "kill command" }
+  | { readonly kind: "kill command"; readonly by: "now" | "timers" | "effects"; readonly after: number }
   | { readonly kind: "kill api" }
   | { readonly kind: "stop" }
   | { readonly kind: "start"; readonly index: number }
@@ -48,12 +48,14 @@ export type Step =
   | { readonly kind: "leave" | "resume" | "stall" | "read on" | "revoke"; readonly which: number }
   | { readonly kind: "endpoint"; readonly workspace: number }
   | { readonly kind: "broker" | "receiver"; readonly mood: Mood }
-  | { readonly kind: "read"; readonly lead: number };
+  | { readonly kind: "read"; readonly lead: number }
+  | { readonly kind: "wait" };
 
 type Draw = (random: Random) => Step;
 
 const MOODS: readonly Mood[] = ["well", "well", "well", "down", "slow", "refusing", "losing answers"];
 const CODES: readonly DiskFault["code"][] = [
+  "ENOSPC",
   "SQLITE_FULL",
   "SQLITE_BUSY",
   "SQLITE_IOERR_WRITE",
@@ -93,7 +95,7 @@ const DRAWS: readonly (readonly [weight: number, draw: Draw])[] = [
   [3, (r) => ({ kind: "kill", by: "timers", after: r.integer(1, 40) })],
   [5, (r) => ({ kind: "kill", by: "effects", after: r.integer(1, 60) })],
   [0.5, () => ({ kind: "kill standby" })],
-  [0.5, () => ({ kind: "kill command" })],
+  [1, (r) => ({ kind: "kill command", by: r.pick(["now", "timers", "effects"]), after: r.integer(1, 40) })],
   [0.7, () => ({ kind: "kill api" })],
   [0.7, () => ({ kind: "stop" })],
   [9, (r) => ({ kind: "start", index: r.integer(0, 1) })],
@@ -133,6 +135,7 @@ const DRAWS: readonly (readonly [weight: number, draw: Draw])[] = [
   [2, (r) => ({ kind: "broker", mood: r.pick(MOODS) })],
   [2, (r) => ({ kind: "receiver", mood: r.pick(MOODS) })],
   [6, (r) => ({ kind: "read", lead: lead(r) })],
+  [3, () => ({ kind: "wait" })],
 ];
 
 const TOTAL = DRAWS.reduce((sum, [weight]) => sum + weight, 0);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { checkAlways } from "./always.ts";
 import { watchFolders } from "./disk.ts";
+import { upgradeRules } from "./edges/fold-version.ts";
 import { prepareThreads } from "./edges/worker-threads.ts";
 import { checkEnd } from "./ending.ts";
 import { numberProcesses } from "./machine.ts";
@@ -54,6 +55,7 @@ export async function prepare(): Promise<void> {
 export async function simulate(seed: number, plan: readonly Step[]): Promise<Outcome> {
   const simulation = createSimulation(seed, join(MEMORY, `lead-view-simulation-${process.pid}`));
   const { machine, violations } = simulation;
+  upgradeRules(1);
   const run: Run = {
     simulation,
     entries: entriesOf(seed),
@@ -62,6 +64,9 @@ export async function simulate(seed: number, plan: readonly Step[]): Promise<Out
     copy: undefined,
     setBack: 0,
     awakeSince: 0,
+    folded: new Map(),
+    rebuildsAtEnd: seed % 3 === 0,
+    hasLost: false,
   };
   simulation.readers.isErased = (leadId) => simulation.log.erased.has(leadId);
   let trace = "";

@@ -11,6 +11,8 @@ export interface Plan {
   /** True where each seed is run twice, and has to go the same way. */
   readonly twice: boolean;
   readonly shrinks: boolean;
+  /** True where the first violation ends it. */
+  readonly untilFirst: boolean;
   readonly say: (line: string) => void;
 }
 
@@ -33,6 +35,7 @@ export async function runSeeds({
   stepsASeed,
   twice,
   shrinks,
+  untilFirst,
   say,
 }: Plan): Promise<Result> {
   await prepare();
@@ -62,6 +65,7 @@ export async function runSeeds({
     const kind = kindOf(outcome.violations[0] ?? "");
     if (shrinks && !known.has(kind)) tellShortest(seed, await shrink(seed, plan, outcome, SHRINK_MS), say);
     known.add(kind);
+    if (untilFirst) break;
   }
   const seconds = (performance.now() - begun) / 1_000;
   return { steps: taken, seeds: done, violations, stepsPerS: Math.round(taken / seconds) };

@@ -93,6 +93,7 @@ export function createSimulation(seed: number, folder: string): Simulation {
   const keys = makeKeys(config);
   listenForRejections();
   let started = 0;
+  const servers = new Map<Actor, LeadServer>();
 
   const simulation: Simulation = {
     machine,
@@ -130,6 +131,7 @@ export function createSimulation(seed: number, folder: string): Simulation {
       const actor = machine.actor(`api-${++started}`);
       simulation.api = undefined;
       const server = await inActor(actor, () => openApi(config));
+      servers.set(actor, server);
       // A request begins where its answer is asked for: within the process.
       const get: Api["get"] = (url, headers = {}) =>
         inActor(actor, async () => await server.inject({ url, headers }));
@@ -147,6 +149,7 @@ export function createSimulation(seed: number, folder: string): Simulation {
     },
     owner: () => simulation.projectors.find((one) => one?.actor.alive && one.owns),
     end() {
+      for (const server of servers.values()) server.server.close(() => undefined);
       machine.end();
       closeAll();
       rmSync(folder, { recursive: true, force: true });
@@ -162,6 +165,11 @@ export function createSimulation(seed: number, folder: string): Simulation {
       );
   };
   machine.onDeath.push((dead) => {
+    for (const actor of dead) {
+      // It listens nowhere; but its server looks after connections by a timer of its own, that would keep all of it.
+      servers.get(actor)?.server.close(() => undefined);
+      servers.delete(actor);
+    }
     for (const projector of simulation.projectors)
       if (projector?.owns && dead.has(projector.actor)) simulation.ownerDiedAt = machine.now;
     for (const command of simulation.commands) if (!command.alive) simulation.commands.delete(command);
@@ -210,7 +218,7 @@ async function runProjector(config: Config, projector: Projector): Promise<void>
   );
   const { signal } = projector.stopping;
   try {
-    const ownership = await becomeOwner(config.databaseDir, signal, () => monitor.state("a standby"));
+    const ownership = await becomeOwner(config.databaseDir, signal, () => monitor.is("standby", "a standby"));
     projector.owns = ownership !== undefined;
     try {
       if (ownership) await runOwner({ config, log, monitor, tracing: passingOn }, signal);

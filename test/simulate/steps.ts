@@ -7,7 +7,7 @@ import { verify } from "../../projector/rebuild/verify.ts";
 import { keysFile } from "../../shared/config.ts";
 import { createKey, hashKey, openKeys, revokeKey } from "../../shared/keys.ts";
 import type { HistoryEntry } from "../properties/arbitrary-history.ts";
-import { readLead } from "./always.ts";
+import { readAfter, readLead } from "./always.ts";
 import { copyFolder, drawPowerCut, type FolderCopy, restoreFolder } from "./disk.ts";
 import { FOLD_VERSION, upgradeRules } from "./edges/fold-version.ts";
 import { openSource } from "./edges/open-source.ts";
@@ -26,11 +26,23 @@ export interface Run {
   /** Dead letters that were discarded, for sure; and those of which it is not known, since power failed or a copy came back. */
   readonly discarded: Set<string>;
   readonly unsure: Set<string>;
-  copy: { readonly files: FolderCopy; readonly discarded: ReadonlySet<string> } | undefined;
+  copy:
+    | {
+        readonly files: FolderCopy;
+        readonly discarded: ReadonlySet<string>;
+        readonly unsure: ReadonlySet<string>;
+      }
+    | undefined;
   /** Milliseconds by which the wall clock was set back. */
   setBack: number;
   /** When the machine last went on after it stood still, by its clock. */
   awakeSince: number;
+  /** What was found to be folded already, by partition. */
+  readonly folded: Map<string, number>;
+  /** True where all views are folded anew when everything is compared. */
+  readonly rebuildsAtEnd: boolean;
+  /** True once the power failed, or a copy was restored. */
+  hasLost: boolean;
 }
 
 /** Does what a step says, and lets pass what it says. */
@@ -65,10 +77,16 @@ export async function take(run: Run, step: Step): Promise<void> {
       standStill(run, step.ms);
       await machine.advance(50);
       break;
-    case "clock":
-      machine.wallBase += step.ms;
-      if (step.ms < 0) run.setBack -= step.ms;
+    case "clock": {
+      // What a database has lost it knows by the clock only: set back behind that, it would give numbers again.
+      const least = run.hasLost
+        ? readers.told.highest / 1_000 + 1 - machine.wall()
+        : Number.NEGATIVE_INFINITY;
+      const ms = step.ms < 0 ? Math.min(0, Math.max(step.ms, least)) : step.ms;
+      machine.wallBase += ms;
+      if (ms < 0) run.setBack -= ms;
       break;
+    }
     case "kill": {
       const owner = simulation.owner();
       if (!owner) break;
@@ -79,9 +97,13 @@ export async function take(run: Run, step: Step): Promise<void> {
     case "kill standby":
       for (const one of simulation.projectors) if (one && !one.owns) machine.kill(one.actor);
       break;
-    case "kill command":
-      for (const command of simulation.commands) machine.kill(command);
+    case "kill command": {
+      const [command] = simulation.commands;
+      if (!command) break;
+      if (step.by === "now") machine.kill(command);
+      else machine.killPlan = { root: command, by: step.by, left: step.after };
       break;
+    }
     case "kill api":
       if (simulation.api) endApi(run);
       break;
@@ -109,7 +131,11 @@ export async function take(run: Run, step: Step): Promise<void> {
       break;
     case "copy":
       await machine.drain();
-      run.copy = { files: copyFolder(simulation.folder), discarded: new Set(run.discarded) };
+      run.copy = {
+        files: copyFolder(simulation.folder),
+        discarded: new Set(run.discarded),
+        unsure: new Set(run.unsure),
+      };
       break;
     case "restore":
       await restore(run);
@@ -167,6 +193,9 @@ export async function take(run: Run, step: Step): Promise<void> {
     case "receiver":
       outside.receiver = step.mood;
       break;
+    case "wait":
+      readAfter(run);
+      break;
     case "read":
       await readLead(run, log.leadId(step.lead));
       break;
@@ -179,6 +208,7 @@ export function standStill(run: Run, ms: number): void {
   const { machine, readers } = run.simulation;
   machine.pause(ms);
   run.awakeSince = machine.now;
+  run.simulation.readonlyUntil += ms;
   for (const subscriber of readers.subscribers) subscriber.revokedAt += ms;
 }
 
@@ -276,8 +306,10 @@ async function restore(run: Run): Promise<void> {
   if (!copy) return;
   await endAll(run);
   restoreFolder(simulation.folder, copy.files);
-  for (const position of run.discarded) if (!copy.discarded.has(position)) run.discarded.delete(position);
-  for (const position of run.unsure) if (!copy.discarded.has(position)) run.unsure.delete(position);
+  for (const set of ["discarded", "unsure"] as const) {
+    run[set].clear();
+    for (const position of copy[set]) run[set].add(position);
+  }
   for (const subscriber of simulation.readers.subscribers)
     if (!keepsKey(simulation, subscriber.key))
       Object.assign(subscriber, { revoked: true, revokedAt: Number.POSITIVE_INFINITY });
@@ -288,6 +320,8 @@ async function restore(run: Run): Promise<void> {
 function beginAnotherLife(run: Run): void {
   const { simulation } = run;
   const { machine, readers } = simulation;
+  run.hasLost = true;
+  run.folded.clear();
   readers.beginAgain();
   const ahead = readers.told.highest / 1_000 - machine.wall();
   if (ahead >= 0) standStill(run, ahead + 1);

@@ -11,6 +11,9 @@ import { isAtHome, settleHere } from "./home.ts";
 import { testMessage } from "./message.ts";
 import { ANSWER_MS, post } from "./post.ts";
 
+/** Why an endpoint is disabled that somebody disabled. */
+export const BY_OPERATOR = "disabled by an operator";
+
 /** What is asked of webhooks, with what it takes and what comes of it. */
 export interface WebhookKinds {
   "webhooks.add": {
@@ -67,9 +70,7 @@ export const WEBHOOK_HANDLERS: WebhookHandlers = {
     return { id };
   },
   async "webhooks.disable"({ id }, { owner }) {
-    withEndpoints(owner, (endpoints) =>
-      endpoints.disable(known(endpoints, id).id, "disabled by an operator"),
-    );
+    withEndpoints(owner, (endpoints) => endpoints.disable(known(endpoints, id).id, BY_OPERATOR));
     return { id };
   },
   async "webhooks.enable"({ id }, { owner }) {

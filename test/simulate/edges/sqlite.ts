@@ -6,7 +6,7 @@ import { type Actor, currentActor, currentMachine, Killed } from "../machine.ts"
 
 /** Trouble that writes into files meet. */
 export interface DiskFault {
-  readonly code: "SQLITE_FULL" | "SQLITE_BUSY" | "SQLITE_READONLY" | "SQLITE_IOERR_WRITE";
+  readonly code: "ENOSPC" | "SQLITE_FULL" | "SQLITE_BUSY" | "SQLITE_READONLY" | "SQLITE_IOERR_WRITE";
   /** Only files whose path holds this. */
   readonly files: string;
   /** Of all writes, how many meet it; 0 to 1. */
@@ -46,12 +46,24 @@ function writes(file: string): void {
   if (currentActor() === undefined || faults.length === 0) return;
   faults = faults.filter(({ until }) => until > machine.now);
   for (const { code, files, share } of faults) {
-    if (!file.includes(files) || machine.random.fraction() >= share) continue;
+    if (code === "ENOSPC" || !file.includes(files) || machine.random.fraction() >= share) continue;
     throw new Real.SqliteError(MESSAGES[code], code);
   }
 }
 
+/** Told before a simulated process changes a file that is no database. */
+export function writesFile(path: string): void {
+  const machine = currentMachine();
+  machine.effect();
+  faults = faults.filter(({ until }) => until > machine.now);
+  for (const { code, files, share } of faults) {
+    if (code !== "ENOSPC" || !path.includes(files) || machine.random.fraction() >= share) continue;
+    throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code });
+  }
+}
+
 const MESSAGES: Readonly<Record<DiskFault["code"], string>> = {
+  ENOSPC: "no space left on device",
   SQLITE_FULL: "database or disk is full",
   SQLITE_BUSY: "database is locked",
   SQLITE_READONLY: "attempt to write a readonly database",

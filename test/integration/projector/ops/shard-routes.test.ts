@@ -17,7 +17,7 @@ async function start(index: number, urls: string, key = KEY): Promise<FastifyIns
     { databaseDir: "none", role: "projector", publishes: true, mostLagSeconds: 60 },
     () => undefined,
   );
-  monitor.state(`shard ${index} starts`);
+  monitor.is("owner", `shard ${index} starts`);
   monitors.push(monitor);
   const server = Fastify();
   server.addHook("onRequest", async ({ headers }, reply) => {
