@@ -58,7 +58,7 @@ export async function openShardWorld(config: KafkaConfig) {
   const keys = new Map<string, string>();
   const env = {
     KAFKA_BROKERS: config.brokers.join(","),
-    KAFKA_SESSION_TIMEOUT_MS: "2000",
+    KAFKA_SESSION_TIMEOUT_MS: "6000",
     KAFKA_TOPIC_DEAD_LETTER: config.deadLetterTopic,
     KAFKA_TOPIC_LEAD_VIEW: config.leadViewTopic,
     API_WORKERS: "1",
