@@ -133,13 +133,16 @@ export function kafkaConfig(settings: KafkaSettings): KafkaConfig | undefined {
   const keysTopic = settings.KAFKA_TOPIC_KEYS ?? `${leadViewTopic}.keys`;
   const all = [...topics.values(), deadLetterTopic, leadViewTopic, floorTopic, keysTopic];
   if (new Set(all).size < all.length) throw new Error("each KAFKA_TOPIC_* needs a topic of its own");
+  const groupId = settings.KAFKA_GROUP_ID ?? DEFAULT_GROUP;
+  if (settings.KAFKA_PREVIOUS_GROUP_ID === groupId)
+    throw new Error("KAFKA_PREVIOUS_GROUP_ID is the group of other members than KAFKA_GROUP_ID is");
   if (KAFKA_TLS !== "true" && KAFKA_TLS_CA_FILE !== undefined) {
     throw new Error("KAFKA_TLS_CA_FILE needs KAFKA_TLS=true");
   }
   return {
     brokers: KAFKA_BROKERS.split(",").map((broker) => broker.trim()),
     clientId: settings.KAFKA_CLIENT_ID ?? "lead-view",
-    groupId: settings.KAFKA_GROUP_ID ?? DEFAULT_GROUP,
+    groupId,
     previousGroupId: settings.KAFKA_PREVIOUS_GROUP_ID,
     shard: shardOf(settings),
     workspacePartitions: workspacePartitionsOf(settings),
