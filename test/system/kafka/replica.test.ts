@@ -336,9 +336,12 @@ describe.skipIf(inject("brokers") === "")("a replica", () => {
     const leadViewTopic = `${config.leadViewTopic}-own`;
     const configEntries = Object.entries(entries).map(([name, value]) => ({ name, value }));
     await cluster.admin.createTopics({
-      waitForLeaders: true,
+      waitForLeaders: false,
       topics: [{ topic: leadViewTopic, numPartitions: PARTITIONS, replicationFactor: 1, configEntries }],
     });
+    await until("the topic", () =>
+      cluster.admin.fetchTopicMetadata({ topics: [leadViewTopic] }).catch(() => false as const),
+    );
     return { ...config, leadViewTopic };
   };
 
