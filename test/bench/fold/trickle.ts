@@ -51,6 +51,7 @@ async function run(file: string): Promise<Trickled> {
   const checkpointer = startCheckpointer(file);
   store.db.pragma("wal_checkpoint(TRUNCATE)");
   const pageKib = Number(store.db.pragma("page_size", { simple: true })) / 1_024;
+  const trickling = records.take(EVENTS).toArray();
   let pages = 0;
   let before = pagesInLog(file);
   const started = process.cpuUsage();
@@ -58,8 +59,8 @@ async function run(file: string): Promise<Trickled> {
   for (let commits = 0; commits < EVENTS / EVENTS_A_COMMIT; commits++) {
     const wait = begun + commits * BETWEEN_MS - performance.now();
     if (wait > 0) await delay(wait);
-    for (let index = 0; index < EVENTS_A_COMMIT; index++)
-      projection.fold(records.next().value as SourceRecord);
+    const from = commits * EVENTS_A_COMMIT;
+    for (const record of trickling.slice(from, from + EVENTS_A_COMMIT)) projection.fold(record);
     projection.commit();
     const now = pagesInLog(file);
     // The log is begun again once all of it was moved into the database.
