@@ -1,6 +1,7 @@
 import type { Config } from "../../shared/config.ts";
 import { createReadiness } from "../../shared/control.ts";
 import { FOLD_VERSION } from "../projection/fold-version.ts";
+import { isHeldBack } from "../publish/held-back.ts";
 import { VIEWS_RELAY } from "../publish/view-topic.ts";
 import type { Store } from "../store/store.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
@@ -58,8 +59,17 @@ export function examineDeadLetters({ deadLetters }: Store): Finding[] {
 }
 
 /** What waits to be handed on, and what was set aside on its way. */
-export function examineRelays({ setAsides, views, relays }: Store, { kafka }: Config): Finding[] {
+export function examineRelays(store: Store, { kafka }: Config): Finding[] {
+  const { setAsides, views, relays } = store;
   const findings: Finding[] = [];
+  if (kafka !== undefined && isHeldBack(store))
+    findings.push(
+      warn(
+        "relays",
+        "nothing is published: this folder was restored",
+        "where it is to publish, and the one that it was copied from does not any more: npx lead-view relays resume",
+      ),
+    );
   for (const { relay, waiting, held } of setAsides.counts()) {
     if (waiting > 0)
       findings.push(

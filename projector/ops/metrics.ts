@@ -88,7 +88,7 @@ export function createCommitMetrics(
 export function registerStateMetrics(
   registry: Registry,
   monitor: Monitor,
-  { group, topicName }: Pick<LogNames, "group" | "topicName">,
+  { group, topicName, shard }: Pick<LogNames, "group" | "topicName"> & { readonly shard: string },
 ): void {
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -146,11 +146,15 @@ export function registerStateMetrics(
     () => (monitor.otherRules() === undefined ? 0 : 1),
   );
   gauge("lead_view_generation", "The generation that serves", monitor.generation);
-  gauge(
-    "lead_view_owner",
-    "1 where this process owns its DATABASE_DIR, and it is its turn; 0 where it stands by",
-    () => (monitor.standing() === "owner" && monitor.owns() !== false ? 1 : 0),
-  );
+  new Gauge({
+    name: "lead_view_owner",
+    help: "1 where this process owns its DATABASE_DIR, and it is its turn; 0 where it stands by; by the shard of its settings",
+    labelNames: ["shard"],
+    registers,
+    collect() {
+      this.set({ shard }, monitor.standing() === "owner" && monitor.owns() !== false ? 1 : 0);
+    },
+  });
   new Gauge({
     name: "lead_view_info",
     help: "1, with the program's version, the version of its fold rules, and its role",

@@ -11,6 +11,7 @@ import { FOLD_VERSION } from "../projection/fold-version.ts";
 import { listGenerations } from "../rebuild/generations.ts";
 import type { Store } from "../store/store.ts";
 import { deadLetterRoutes } from "./dead-letter-routes.ts";
+import { findingRoutes } from "./finding-routes.ts";
 import { leadRoutes } from "./lead-routes.ts";
 import type { Monitor } from "./monitor.ts";
 import { relayRoutes } from "./relay-routes.ts";
@@ -78,5 +79,6 @@ export function opsRoutes(server: FastifyInstance, { monitor, config, key }: Ops
   relayRoutes(server, parts);
   leadRoutes(server, parts);
   requestRoutes(server, parts);
+  findingRoutes(server, parts);
   shardRoutes(server, { monitor, config, key });
 }

@@ -3,6 +3,7 @@ import { Registry } from "prom-client";
 import { type Config, DEFAULT_OPS_PORT } from "../../shared/config.ts";
 import type { Logger } from "../../shared/log.ts";
 import { opsKey } from "../../shared/ops-key.ts";
+import { shardName } from "../../shared/shard.ts";
 import { logNames } from "../source/log-names.ts";
 import { registerExpiries, watchCertificates } from "./expiries.ts";
 import { createCommitMetrics, registerStateMetrics } from "./metrics.ts";
@@ -30,7 +31,7 @@ export async function startOps(config: Config, log: Logger): Promise<Ops> {
     },
     createCommitMetrics(registry, logNames(config)),
   );
-  registerStateMetrics(registry, monitor, logNames(config));
+  registerStateMetrics(registry, monitor, { ...logNames(config), shard: shardName(config.shard) });
   registerExpiries(registry, monitor, config);
   const stopWatching = watchCertificates(monitor, config);
   const key = opsKey(config);

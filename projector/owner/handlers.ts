@@ -2,6 +2,7 @@ import { existsSync, renameSync } from "node:fs";
 import { generationFile } from "../../shared/generation.ts";
 import { openWriter } from "../../shared/sqlite.ts";
 import { DecodeError } from "../decode/decode-error.ts";
+import { release } from "../publish/held-back.ts";
 import { WEBHOOK_HANDLERS, type WebhookKinds } from "../publish/webhooks/requests.ts";
 import { runBuild } from "../rebuild/build-worker.ts";
 import { buildingFile, nextGeneration, removeDatabase, requireGeneration } from "../rebuild/generations.ts";
@@ -9,6 +10,7 @@ import { addMissedDuties } from "../rebuild/reconcile.ts";
 import { refoldLeads } from "../rebuild/refold.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import { type RecordPosition, recordPosition, recordPositionName } from "../source/source.ts";
+import type { Store } from "../store/store.ts";
 import type { Owner } from "./owner.ts";
 import type { Progress } from "./requests.ts";
 
@@ -45,6 +47,7 @@ export interface Kinds extends WebhookKinds {
   };
   retry: { arguments: { letter: string }; result: { folded: number; recovered: number } };
   discard: { arguments: { letter: string }; result: { letter: string } };
+  release: { arguments: object; result: { wasHeldBack: boolean } };
   resend: { arguments: { relay: string; name?: string }; result: { rows: number } };
   forget: { arguments: { relay: string; name: string }; result: { name: string } };
 }
@@ -92,13 +95,14 @@ export const HANDLERS: Handlers = {
     });
     return { generation };
   },
-  async refold({ lead, workspace }, { owner }) {
+  async refold({ lead, workspace }, { owner, signal }) {
     let leads = 0;
-    const { folded, failed } = await refoldLeads(owner, history(owner), owner.decode, (store) => {
+    const leadsOf = (store: Store) => {
       const ids = new Set(lead === undefined ? store.views.leadsOf(workspace ?? "") : [lead]);
       leads = ids.size;
       return ids;
-    });
+    };
+    const { folded, failed } = await refoldLeads(owner, history(owner), owner.decode, leadsOf, signal);
     if (folded + failed.length === 0)
       throw new RequestError(
         lead === undefined
@@ -107,7 +111,7 @@ export const HANDLERS: Handlers = {
       );
     return { leads, folded, failed: failed.length };
   },
-  async retry({ letter }, { owner }) {
+  async retry({ letter }, { owner, signal }) {
     const at = letterPosition(letter);
     const stored = await owner.betweenCommits((store) => store.deadLetters.get(at));
     if (!stored) throw new RequestError(`there is no dead letter ${letter}`);
@@ -125,6 +129,7 @@ export const HANDLERS: Handlers = {
       history(owner),
       owner.decode,
       () => new Set([leadId]),
+      signal,
     );
     const again = failed.find(({ record }) => recordPositionName(record) === letter);
     if (again) throw new RequestError(`it still can't be folded (${again.code}: ${again.reason})`);
@@ -135,6 +140,9 @@ export const HANDLERS: Handlers = {
     const found = await owner.betweenCommits((store) => store.deadLetters.discard(at));
     if (!found) throw new RequestError(`there is no dead letter ${letter}`);
     return { letter };
+  },
+  async release(_args, { owner }) {
+    return { wasHeldBack: await owner.betweenCommits((store) => release(store)) };
   },
   async resend({ relay, name }, { owner }) {
     const rows = await owner.betweenCommits(({ setAsides }) =>

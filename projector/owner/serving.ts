@@ -8,6 +8,7 @@ import { createGate } from "../projection/gate.ts";
 import { createProjection } from "../projection/projection.ts";
 import { commit, type Running, runProjection } from "../projection/run.ts";
 import { publishDeadLetters } from "../publish/dead-letter-topic.ts";
+import { whenReleased } from "../publish/held-back.ts";
 import { publishViews } from "../publish/view-topic.ts";
 import { deliverWebhooks } from "../publish/webhooks/deliver.ts";
 import type { Endpoints } from "../publish/webhooks/endpoints.ts";
@@ -102,8 +103,12 @@ export function startServing(
       deliverWebhooks({ store, endpoints, databaseDir, log, signal, allowPrivate, tracing }),
       ...(kafka
         ? [
-            publishDeadLetters(kafka, store, log, signal),
-            publishViews(kafka, store, { log, signal, tracing }),
+            whenReleased({ store, log, signal }, () =>
+              Promise.all([
+                publishDeadLetters(kafka, store, log, signal),
+                publishViews(kafka, store, { log, signal, tracing }),
+              ]),
+            ),
           ]
         : []),
     ]);

@@ -71,6 +71,16 @@ export function register(command: Command): void {
       },
     },
   );
+  does(command.command("resume").description("Lets a restored folder publish to topics."), {
+    example: "relays resume",
+    async run() {
+      const done = await ask(await commandSettings(), "release", {});
+      return {
+        json: done,
+        lines: [done.wasHeldBack ? "changes are published from here" : "nothing was held back"],
+      };
+    },
+  });
 }
 
 async function reading<T>(work: (store: Store) => T): Promise<T> {

@@ -82,7 +82,9 @@ export function takeOver(
       INSERT INTO main.relay SELECT * FROM serving.relay;
       DELETE FROM main.set_aside;
       INSERT INTO main.set_aside SELECT * FROM serving.set_aside;
-      DELETE FROM main.erase_duty`);
+      DELETE FROM main.erase_duty;
+      DELETE FROM main.meta WHERE name = 'held_back';
+      INSERT INTO main.meta SELECT * FROM serving.meta WHERE name = 'held_back'`);
     // In another log the same position is another record.
     if (sameLog) {
       db.exec(`

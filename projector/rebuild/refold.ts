@@ -39,12 +39,14 @@ interface LeadRecord {
  * that can be folded now had never failed. The fold runs on meanwhile: what it folds of these leads is noted, so that
  * the exchange, between two commits, waits for nothing.
  * @param leadsOf the leads that are to be folded again
+ * @param signal aborts the reading; the exchange at its end is whole or not at all
  */
 export async function refoldLeads(
   beside: BesideFold,
   source: Source,
   decode: Decode,
   leadsOf: (store: Store) => ReadonlySet<string>,
+  signal?: AbortSignal,
 ): Promise<Refolded> {
   const earlier: LeadRecord[] = [];
   const since: LeadRecord[] = [];
@@ -60,7 +62,7 @@ export async function refoldLeads(
     return store.positions.all();
   });
   try {
-    await readHistory(source, positions, noteIn(earlier));
+    await readHistory(source, positions, noteIn(earlier), signal);
     return await beside.betweenCommits((store, write) => {
       const ends = new Map(store.positions.all().map((one) => [partitionName(one), one.nextOffset]));
       const starts = new Map(positions.map((one) => [partitionName(one), one.nextOffset]));

@@ -58,6 +58,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     module: "projector/rebuild/generations-command.ts",
   },
   {
+    name: "backup",
+    summary: "saves views, keys and endpoints, while they are in use",
+    module: "projector/backup/backup-command.ts",
+  },
+  {
+    name: "restore",
+    summary: "puts a backup in place, and folds what came behind it",
+    module: "projector/backup/restore-command.ts",
+  },
+  {
     name: "topics",
     summary: "creates the Kafka topics, and compares those that exist",
     module: "projector/source/kafka/topics-command.ts",

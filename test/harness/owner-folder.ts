@@ -57,6 +57,12 @@ export function openOwnerFolder(more: Readonly<Record<string, string>> = {}) {
       return undefined;
     }
   };
+  const run = (over: Readonly<Record<string, string>>, command: string, ...args: string[]): CommandResult =>
+    spawnSync(process.execPath, [LEAD_VIEW, command, ...args], {
+      env: { ...process.env, LOG_LEVEL: "error", ...env, ...over },
+      encoding: "utf8",
+      timeout: 60_000,
+    });
   return {
     folder,
     log,
@@ -85,12 +91,12 @@ export function openOwnerFolder(more: Readonly<Record<string, string>> = {}) {
       return program;
     },
     /** A command line, as an operator runs it. */
-    run: (command: string, ...args: string[]): CommandResult =>
-      spawnSync(process.execPath, [LEAD_VIEW, command, ...args], {
-        env: { ...process.env, LOG_LEVEL: "error", ...env },
-        encoding: "utf8",
-        timeout: 60_000,
-      }),
+    run: (command: string, ...args: string[]): CommandResult => run({}, command, ...args),
+    /** The same with other settings. */
+    runWith: run,
+    async stopAll(): Promise<void> {
+      for (const program of programs.splice(0)) await program.stop();
+    },
     read,
     views: (): Record<string, StoredView> => read(viewsOf),
     /** A lead's first name as it is served. */

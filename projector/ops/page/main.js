@@ -3,6 +3,7 @@ import { ask, hasKey, keepKey, MOVED, useKey } from "./ask.js";
 import { byId, scrollable } from "./elements.js";
 import { showCharts } from "./sections/charts.js";
 import { showDeadLetters } from "./sections/dead-letters.js";
+import { showFindings } from "./sections/findings.js";
 import { showGenerations, showRequests } from "./sections/generations.js";
 import "./sections/lead.js";
 import { showLog } from "./sections/log.js";
@@ -13,6 +14,7 @@ import { showPaused, showWebhooks } from "./sections/webhooks.js";
 
 const POLL_MS = 2_000;
 const SLOW_POLL_MS = 10_000;
+const FINDINGS_POLL_MS = 60_000;
 
 let timers = [];
 
@@ -76,6 +78,9 @@ async function open() {
   byId("login").hidden = true;
   poll(showStatus, POLL_MS);
   poll(showLists, SLOW_POLL_MS);
+  poll(showFindings, FINDINGS_POLL_MS);
+  // With a broker that is away this takes a while.
+  void showFindings().catch(() => undefined);
 }
 
 byId("login-form").addEventListener("submit", (event) => {

@@ -191,6 +191,17 @@ describe.skipIf(!existsSync(CHROMIUM))("the operator's page", () => {
     expect(columns).not.toContain(false);
   });
 
+  test("what the doctor finds is shown, with what to do", async () => {
+    await until("the findings", async () =>
+      /\d+ failing, \d+ worth a look, \d+ fine/.test(await text("findings-state")),
+    );
+    const found = await page.locator("#findings tbody tr").allTextContents();
+    expect(found.some((row) => /dead letters.*worth a look/.test(row))).toBe(true);
+    expect(found.length).toBeGreaterThan(5);
+    await page.getByRole("button", { name: "Look again" }).click();
+    await until("them again", async () => (await text("findings-state")).includes("worth a look"));
+  });
+
   test("an action asks first, and says what came of it", async () => {
     const retry = page.getByRole("button", { name: "Retry dead letter omni.document/0/0" });
     await retry.click();

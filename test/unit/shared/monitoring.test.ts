@@ -16,7 +16,7 @@ const read = (name: string) =>
 interface Dashboard {
   readonly panels: readonly { readonly targets: readonly { readonly expr: string }[] }[];
 }
-const NAMES = { group: "g", topicName: (topic: string) => topic };
+const NAMES = { group: "g", shard: "0/1", topicName: (topic: string) => topic };
 
 const dashboard = (JSON.parse(read("grafana-dashboard.json")) as Dashboard).panels.flatMap(({ targets }) =>
   targets.map(({ expr }) => expr.replaceAll("$__rate_interval", "5m")),
