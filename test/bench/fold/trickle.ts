@@ -51,7 +51,7 @@ async function run(file: string): Promise<Trickled> {
   const checkpointer = startCheckpointer(file);
   store.db.pragma("wal_checkpoint(TRUNCATE)");
   const pageKib = Number(store.db.pragma("page_size", { simple: true })) / 1_024;
-  const trickling = records.take(EVENTS).toArray();
+  const trickling = Array.from({ length: EVENTS }, () => records.next().value as SourceRecord);
   let pages = 0;
   let before = pagesInLog(file);
   const started = process.cpuUsage();
