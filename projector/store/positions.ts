@@ -20,7 +20,10 @@ export function createPositions(db: Connection) {
     `INSERT INTO position VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset,
        last_offset = excluded.last_offset, last_hash = excluded.last_hash, cursor = excluded.cursor`,
   );
+  const removeTopic = db.prepare<[string]>("DELETE FROM position WHERE topic = ?");
   return {
+    /** Forgets where to go on in a topic. */
+    removeTopic: (topic: string): void => void removeTopic.run(topic),
     all: (): Position[] => all.all().map(positionOf),
     put({ topic, partition, nextOffset, last, cursor }: Position): void {
       put.run(topic, partition, nextOffset, last?.offset ?? null, last?.hash ?? null, cursor);
