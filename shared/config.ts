@@ -63,6 +63,7 @@ const optional = Schema.optionalKey;
 /** Every environment variable the system reads; the README lists the same. */
 const Environment = Schema.Struct({
   ROLE: optional(Schema.Literals(["projector", "replica"])),
+  PROJECTOR_URL: optional(Url),
   EVENT_LOG_DIR: optional(NonEmpty),
   DATABASE_DIR: optional(NonEmpty),
   HOST: optional(NonEmpty),
@@ -126,6 +127,8 @@ export const DEFAULT_EVENT_LOG_DIR = "data";
 export interface Config {
   /** A projector folds the event log; a replica follows the topic of views and folds nothing. */
   readonly role: "projector" | "replica";
+  /** Where a replica fetches views that are larger than their topic takes: the projector's OPS_PORT. */
+  readonly projectorUrl: string | undefined;
   readonly eventLogDir: string;
   /** Holds the generations of the views, and the keys. */
   readonly databaseDir: string;
@@ -207,6 +210,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const eventLogDir = settings.EVENT_LOG_DIR ?? DEFAULT_EVENT_LOG_DIR;
   return {
     role,
+    projectorUrl: settings.PROJECTOR_URL,
     eventLogDir,
     databaseDir: settings.DATABASE_DIR ?? eventLogDir,
     host: settings.HOST ?? "127.0.0.1",

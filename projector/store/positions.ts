@@ -21,7 +21,10 @@ export function createPositions(db: Connection) {
        last_offset = excluded.last_offset, last_hash = excluded.last_hash, cursor = excluded.cursor
      WHERE excluded.next_offset >= position.next_offset`,
   );
+  const removeTopic = db.prepare<[string]>("DELETE FROM position WHERE topic = ?");
   return {
+    /** Forgets where to go on in a topic. */
+    removeTopic: (topic: string): void => void removeTopic.run(topic),
     all: (): Position[] => all.all().map(positionOf),
     /** Moves a position; one that is further already stays. */
     put({ topic, partition, nextOffset, last, cursor }: Position): void {
