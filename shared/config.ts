@@ -153,7 +153,7 @@ export interface Config {
   readonly ratePerMinute: number;
   /** Seconds; views that are further behind the log are not ready. */
   readonly readyMaxLagSeconds: number;
-  /** Threads that fold, beside the one that writes; with 1 that one folds too. */
+  /** Threads that a build folds in, beside the one that writes; with 1 that one folds too. */
   readonly foldWorkers: number;
   readonly logLevel: string;
   /** The workspace of webhook bodies that name none; undefined = such bodies are dead letters. */

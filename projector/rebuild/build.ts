@@ -40,6 +40,8 @@ export interface Building {
   readonly expected: number;
   readonly onProgress: OnProgress;
   readonly signal: AbortSignal;
+  /** Bytes of records that a worker folds at a time; absent = what keeps a build well below a GiB. */
+  readonly sliceBytes?: number;
 }
 
 /** Bytes of records that all workers together fold at a time, and the least that is worth a slice. */
@@ -102,7 +104,7 @@ async function buildWith(building: Building, workers: number): Promise<Store> {
 async function loadLeads(bulk: BulkWriting, building: Building, workers: number): Promise<void> {
   const { file, expected, onProgress, signal } = building;
   const { archive, limit, sameLogAs, erased } = building;
-  const sliceBytes = Math.max(LEAST_SLICE, Math.floor(FOLDED_AT_ONCE / workers));
+  const { sliceBytes = Math.max(LEAST_SLICE, Math.floor(FOLDED_AT_ONCE / workers)) } = building;
   const bytes = logBytes(building);
   const slices =
     Math.ceil(Math.min(MOST_SLICES, (bytes ?? MOST_SLICES * sliceBytes) / sliceBytes) / workers) || 1;
