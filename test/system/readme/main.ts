@@ -1,6 +1,6 @@
 // `npm run readme-test`: runs every fenced command of README.md and RUNBOOK.md that needs no Docker, in the order in which they
 // stand, in a fresh clone. Its last line is {"commands": n, "failed": n}. Takes some minutes.
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
