@@ -172,6 +172,7 @@ function read({ operationId, summary, description, content }: Read) {
       parameter("ifNoneMatch"),
       parameter("acceptEncoding"),
       parameter("position"),
+      parameter("version"),
       parameter("requestId"),
     ],
   };

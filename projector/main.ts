@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { explain } from "../shared/command-line/explain.ts";
 import { readConfig } from "../shared/config.ts";
 import { createLog, warnOfMistypedSettings } from "../shared/log.ts";
+import { whileFollowingKeys } from "./keys/while-following-keys.ts";
 import { startOps } from "./ops/start-ops.ts";
 import { becomeOwner } from "./owner/lock.ts";
 import { runOwner } from "./owner/run-owner.ts";
@@ -29,15 +30,16 @@ try {
       log.info({ databaseDir: config.databaseDir }, "standby: another projector owns the folder");
     });
     try {
-      const { signal } = stopping;
-      if (ownership && config.role === "replica") await runReplica({ config, log, monitor }, signal);
-      else if (ownership) {
+      const parts = { log, monitor, tracing };
+      const work = async (signal: AbortSignal): Promise<void> => {
+        if (config.role === "replica") return runReplica({ config, ...parts }, signal);
         const settled = await withWorkspacePartitions(config, log, {
           signal,
           onTrouble: (why) => monitor.is("owner", why),
         });
-        if (!signal.aborted) await runOwner({ config: settled, log, monitor, tracing }, signal);
-      }
+        if (!signal.aborted) await runOwner({ config: settled, ...parts }, signal);
+      };
+      if (ownership) await whileFollowingKeys({ config, ...parts }, stopping.signal, work);
     } finally {
       ownership?.release();
     }

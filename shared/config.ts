@@ -63,6 +63,7 @@ const optional = Schema.optionalKey;
 /** Every environment variable the system reads; the README lists the same. */
 const Environment = Schema.Struct({
   ROLE: optional(Schema.Literals(["projector", "replica"])),
+  PROJECTOR_URL: optional(Url),
   EVENT_LOG_DIR: optional(NonEmpty),
   DATABASE_DIR: optional(NonEmpty),
   HOST: optional(NonEmpty),
@@ -93,6 +94,7 @@ const Environment = Schema.Struct({
   S3_ACCESS_KEY_ID: optional(NonEmpty),
   S3_SECRET_ACCESS_KEY: optional(NonEmpty),
   READY_MAX_LAG_S: optional(Digits("READY_MAX_LAG_S", 1, 31_536_000)),
+  FOLD_WORKERS: optional(Digits("FOLD_WORKERS", 1, 64)),
   SHARD_URLS: optional(ShardUrls("SHARD_URLS")),
   SHARD_OPS_URLS: optional(ShardUrls("SHARD_OPS_URLS")),
   ...kafkaEnvironment,
@@ -125,6 +127,8 @@ export const DEFAULT_EVENT_LOG_DIR = "data";
 export interface Config {
   /** A projector folds the event log; a replica follows the topic of views and folds nothing. */
   readonly role: "projector" | "replica";
+  /** Where a replica fetches views that are larger than their topic takes: the projector's OPS_PORT. */
+  readonly projectorUrl: string | undefined;
   readonly eventLogDir: string;
   /** Holds the generations of the views, and the keys. */
   readonly databaseDir: string;
@@ -149,6 +153,8 @@ export interface Config {
   readonly ratePerMinute: number;
   /** Seconds; views that are further behind the log are not ready. */
   readonly readyMaxLagSeconds: number;
+  /** Threads that fold, beside the one that writes; with 1 that one folds too. */
+  readonly foldWorkers: number;
   readonly logLevel: string;
   /** The workspace of webhook bodies that name none; undefined = such bodies are dead letters. */
   readonly webhookWorkspaceId: string | undefined;
@@ -204,6 +210,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const eventLogDir = settings.EVENT_LOG_DIR ?? DEFAULT_EVENT_LOG_DIR;
   return {
     role,
+    projectorUrl: settings.PROJECTOR_URL,
     eventLogDir,
     databaseDir: settings.DATABASE_DIR ?? eventLogDir,
     host: settings.HOST ?? "127.0.0.1",
@@ -227,6 +234,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     },
     traceEndpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
     readyMaxLagSeconds: Number(settings.READY_MAX_LAG_S ?? 60),
+    foldWorkers: Number(settings.FOLD_WORKERS ?? Math.min(64, availableParallelism())),
     logLevel: settings.LOG_LEVEL ?? "info",
     webhookWorkspaceId: settings.WEBHOOK_WORKSPACE_ID,
     webhooksAllowPrivate: settings.WEBHOOKS_ALLOW_PRIVATE === "true",

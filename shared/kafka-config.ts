@@ -68,6 +68,8 @@ export const kafkaEnvironment = {
   KAFKA_TOPIC_WEBHOOK: optional(TopicName),
   KAFKA_TOPIC_DEAD_LETTER: optional(TopicName),
   KAFKA_TOPIC_LEAD_VIEW: optional(TopicName),
+  KAFKA_TOPIC_LEAD_VIEW_FLOOR: optional(TopicName),
+  KAFKA_TOPIC_KEYS: optional(TopicName),
   KAFKA_MAX_VIEW_BYTES: optional(TopicBytes),
   KAFKA_MAX_DEAD_LETTER_BYTES: optional(TopicBytes),
 };
@@ -107,6 +109,10 @@ export interface KafkaConfig {
   readonly deadLetterTopic: string;
   /** The compacted topic of the views. */
   readonly leadViewTopic: string;
+  /** The compacted topic that says up to which change the topic of views has everything. */
+  readonly floorTopic: string;
+  /** The compacted topic of the API's keys. */
+  readonly keysTopic: string;
   /** Bytes of the largest request that the topic of views, and that of dead letters, is to take. */
   readonly maxViewBytes: number;
   readonly maxDeadLetterBytes: number;
@@ -122,15 +128,21 @@ export function kafkaConfig(settings: KafkaSettings): KafkaConfig | undefined {
   const topics = eventTopics(settings);
   const deadLetterTopic = settings.KAFKA_TOPIC_DEAD_LETTER ?? "omni.lead_view.dead_letter";
   const leadViewTopic = settings.KAFKA_TOPIC_LEAD_VIEW ?? "omni.lead_view";
-  const all = [...topics.values(), deadLetterTopic, leadViewTopic];
+  // Two systems on one cluster that have topics of views of their own have these too.
+  const floorTopic = settings.KAFKA_TOPIC_LEAD_VIEW_FLOOR ?? `${leadViewTopic}.floor`;
+  const keysTopic = settings.KAFKA_TOPIC_KEYS ?? `${leadViewTopic}.keys`;
+  const all = [...topics.values(), deadLetterTopic, leadViewTopic, floorTopic, keysTopic];
   if (new Set(all).size < all.length) throw new Error("each KAFKA_TOPIC_* needs a topic of its own");
+  const groupId = settings.KAFKA_GROUP_ID ?? DEFAULT_GROUP;
+  if (settings.KAFKA_PREVIOUS_GROUP_ID === groupId)
+    throw new Error("KAFKA_PREVIOUS_GROUP_ID is the group of other members than KAFKA_GROUP_ID is");
   if (KAFKA_TLS !== "true" && KAFKA_TLS_CA_FILE !== undefined) {
     throw new Error("KAFKA_TLS_CA_FILE needs KAFKA_TLS=true");
   }
   return {
     brokers: KAFKA_BROKERS.split(",").map((broker) => broker.trim()),
     clientId: settings.KAFKA_CLIENT_ID ?? "lead-view",
-    groupId: settings.KAFKA_GROUP_ID ?? DEFAULT_GROUP,
+    groupId,
     previousGroupId: settings.KAFKA_PREVIOUS_GROUP_ID,
     shard: shardOf(settings),
     workspacePartitions: workspacePartitionsOf(settings),
@@ -140,6 +152,8 @@ export function kafkaConfig(settings: KafkaSettings): KafkaConfig | undefined {
     topics,
     deadLetterTopic,
     leadViewTopic,
+    floorTopic,
+    keysTopic,
     maxViewBytes: Number(settings.KAFKA_MAX_VIEW_BYTES ?? DEFAULT_TOPIC_BYTES),
     maxDeadLetterBytes: Number(settings.KAFKA_MAX_DEAD_LETTER_BYTES ?? DEFAULT_TOPIC_BYTES),
   };

@@ -145,6 +145,12 @@ export function registerStateMetrics(
     "1 where views were made by other rules than this program's: rebuild them",
     () => (monitor.otherRules() === undefined ? 0 : 1),
   );
+  if (monitor.role === "replica")
+    gauge(
+      "lead_view_replica_behind_seconds",
+      "How old the oldest change is that the projector has made and this replica does not show, at most",
+      monitor.behindSeconds,
+    );
   gauge("lead_view_generation", "The generation that serves", monitor.generation);
   new Gauge({
     name: "lead_view_owner",

@@ -20,6 +20,8 @@ export interface Subject {
   readonly source: Source;
   readonly endpoints: Pick<Endpoints, "all" | "fact">;
   readonly generation: number;
+  /** Milliseconds that a replica is behind what its records tell of; absent = what the log tells is all. */
+  readonly behindMs?: () => number;
 }
 
 /** One point of the charts. */
@@ -74,6 +76,7 @@ export function createMonitor(
 ) {
   let subject: Subject | undefined;
   let trouble: string | undefined;
+  let further: () => string | undefined = () => undefined;
   let caughtUp = false;
   let committedAt: number | undefined;
   let state = `the ${role} starts`;
@@ -102,6 +105,12 @@ export function createMonitor(
   const sampling = every(SAMPLE_MS, sample).unref();
 
   return {
+    /** How far a replica is behind its projector, in seconds. */
+    behindSeconds(): number {
+      if (!subject) return 0;
+      const unread = Math.max(0, ...partitions().map(({ seconds }) => seconds));
+      return Math.max(unread, (subject.behindMs?.() ?? 0) / 1_000);
+    },
     /** From now on this is what is worked on; undefined between two generations. */
     observe(next: Subject | undefined): void {
       subject = next;
@@ -120,6 +129,10 @@ export function createMonitor(
     trouble(reason: string | undefined): void {
       trouble = reason;
     },
+    /** From now on this tells too why the node is not ready; undefined where it is. */
+    alsoAsk(reason: () => string | undefined): void {
+      further = reason;
+    },
     /** What the projector is to its folder, and why it works on no generation while it does not. */
     is(now: Standing, why: string): void {
       standing = now;
@@ -133,7 +146,7 @@ export function createMonitor(
     /** Why the views are not kept up to date; undefined where they are (rule: ready tells the truth). */
     reason(): string | undefined {
       if (!subject) return state;
-      const found = trouble ?? subject.source.trouble();
+      const found = trouble ?? subject.source.trouble() ?? further();
       if (found !== undefined) return found;
       const all = partitions();
       const records = all.reduce((sum, one) => sum + one.records, 0);

@@ -8,6 +8,7 @@ import { hashKey } from "../../shared/keys.ts";
 import { VERSION } from "../../shared/version.ts";
 import { readControl } from "../owner/control-reader.ts";
 import { FOLD_VERSION } from "../projection/fold-version.ts";
+import { recordJsonOf } from "../publish/view-record.ts";
 import { listGenerations } from "../rebuild/generations.ts";
 import type { Store } from "../store/store.ts";
 import { deadLetterRoutes } from "./dead-letter-routes.ts";
@@ -49,6 +50,13 @@ export function opsRoutes(server: FastifyInstance, { monitor, config, key }: Ops
     if (current) return current;
     throw new ProblemError(503, `Nothing is served from here just now: ${monitor.reason() ?? "try again"}.`);
   };
+
+  // For replicas, of views that are larger than their topic takes.
+  server.get<{ Params: { readonly id: string } }>("/ops/api/rows/:id", ({ params }) => {
+    const change = store().views.change(params.id);
+    if (change === undefined) throw new ProblemError(404, "No such lead.");
+    return recordJsonOf(change);
+  });
 
   server.get("/ops/api/status", () => ({
     reason: monitor.reason() ?? null,

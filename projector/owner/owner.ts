@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Config } from "../../shared/config.ts";
 import { openControl } from "../../shared/control.ts";
+import { TOPICS } from "../../shared/events/catalogue.ts";
 import { generationFile, serveGeneration, servingGeneration } from "../../shared/generation.ts";
 import type { Logger } from "../../shared/log.ts";
 import { openReader } from "../../shared/sqlite.ts";
@@ -18,6 +19,7 @@ import { createMeta } from "../store/meta.ts";
 import { requireSchema, SchemaError } from "../store/migrate.ts";
 import { createPositions } from "../store/positions.ts";
 import { openStore, type Store } from "../store/store.ts";
+import { goOnFromReplica, isReplicaFile } from "./replica-folder.ts";
 import { createRequests, type Requests } from "./requests.ts";
 import { requireSameShard } from "./shard-of-database.ts";
 
@@ -54,6 +56,8 @@ export interface Fold extends BesideFold {
   pause(): Promise<void>;
   /** Folds on, in the generation that serves now. */
   resume(): void;
+  /** False before it folds for the first time. */
+  hasBegun(): boolean;
 }
 
 /** Milliseconds that the fold can be held up by whoever writes into the control database. */
@@ -92,8 +96,8 @@ export function createOwner(
     eraser,
     generation: () => servingGeneration(databaseDir),
     positions: () => readPositions(generationFile(databaseDir, servingGeneration(databaseDir))),
-    betweenCommits: async (work) => (fold ? fold.betweenCommits(work) : withStore(work)),
-    tap: (onRecord) => (fold ? fold.tap(onRecord) : () => undefined),
+    betweenCommits: async (work) => (fold?.hasBegun() ? fold.betweenCommits(work) : withStore(work)),
+    tap: (onRecord) => (fold?.hasBegun() ? fold.tap(onRecord) : () => undefined),
     isInHand: (generation) => inHand.has(generation),
     async withGeneration(generation, work) {
       inHand.add(generation);
@@ -123,6 +127,7 @@ export function createOwner(
               sameLog: !acceptLoss,
             });
           else store.transaction(() => numberAll(store));
+          if (isReplicaFile(servingFile)) goOnFromReplica(store);
         } finally {
           store.close();
         }
@@ -154,13 +159,18 @@ function requireShardOfFolder({ databaseDir, shard }: Config): void {
   }
 }
 
+const EVENT_TOPICS: ReadonlySet<string> = new Set(Object.values(TOPICS));
+
 /** The positions in a database; none where there is no such file, or this program can't read it. */
 function readPositions(file: string): readonly Position[] {
   if (!existsSync(file)) return [];
   const db = openReader(file);
   try {
     requireSchema(db);
-    return createPositions(db).all();
+    // A replica has those of the topics that it follows besides.
+    return createPositions(db)
+      .all()
+      .filter(({ topic }) => EVENT_TOPICS.has(topic));
   } catch (error) {
     if (error instanceof SchemaError || isDamage(error)) return [];
     throw error;

@@ -1,6 +1,6 @@
 import { delay, monotonic } from "../../shared/clock.ts";
 import type { Config } from "../../shared/config.ts";
-import { servingGeneration } from "../../shared/generation.ts";
+import { generationFile, servingGeneration } from "../../shared/generation.ts";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
@@ -15,6 +15,7 @@ import { carryOut } from "./carry-out.ts";
 import { QUICK } from "./handlers.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { createOwner, type Fold, type Owner } from "./owner.ts";
+import { becomeProjector, isReplicaFile } from "./replica-folder.ts";
 import type { Request } from "./requests.ts";
 import { type Serving, startServing } from "./serving.ts";
 import { untilPassed } from "./until-passed.ts";
@@ -57,7 +58,9 @@ export async function runOwner(
   const untilEnd = AbortSignal.any([signal, work.signal]);
   let serving: Serving | undefined;
   let starting: Promise<void> = Promise.resolve();
+  let hasBegun = false;
   const start = () => {
+    hasBegun = true;
     const open = () => startServing(parts, servingGeneration(databaseDir));
     starting = untilPassed("the view database", open, { log, signal: untilEnd }).then((started) => {
       serving = started;
@@ -72,7 +75,9 @@ export async function runOwner(
   const fold: Fold = {
     betweenCommits: (work) => current().betweenCommits(work),
     tap: (onRecord) => current().tap(onRecord),
+    hasBegun: () => hasBegun,
     async pause() {
+      if (!hasBegun) return;
       await starting;
       const ending = current();
       serving = undefined;
@@ -91,7 +96,9 @@ export async function runOwner(
     if (!owner) return;
     const beat = () => startHeartbeat(databaseDir, monitor);
     stopHeart = await untilPassed("the control database", beat, { log, signal });
-    start();
+    if (isReplicaFile(generationFile(databaseDir, servingGeneration(databaseDir))))
+      await becomeProjector(owner, { monitor, log }, untilEnd);
+    else start();
     if (config.kafka) void checkLimits(config.kafka, monitor, log);
     const working = [
       carryOutRequests(owner, () => serving, untilEnd),

@@ -106,7 +106,7 @@ export function startServing(
             whenReleased({ store, log, signal }, () =>
               Promise.all([
                 publishDeadLetters(kafka, store, log, signal),
-                publishViews(kafka, store, { log, signal, tracing }),
+                publishViews(kafka, store, { log, signal, tracing, reason: monitor.reason }),
               ]),
             ),
           ]

@@ -100,7 +100,7 @@ function storedIdentity({ identities }: Store, leadId: string): OwnedIdentity | 
 
 const identityIn = (owned: OwnedIdentity | undefined): Identity | null => owned?.identity ?? null;
 
-const identityRow = (identity: Identity): IdentityRow => ({
+export const identityRow = (identity: Identity): IdentityRow => ({
   ...identity,
   matchable: identity.matchable ? 1 : 0,
   matches: identity.matches ? 1 : 0,
@@ -142,6 +142,9 @@ export function createMatching(store: Store, alone: ReadonlySet<string> = new Se
     return renderMatchingLeads(leadId, [...found.values()]);
   };
 }
+
+/** The ids of all leads whose views may list another one. */
+export const sharingLeads = ({ identities }: Store): string[] => identities.sharing(MOST_SHARED);
 
 /** What one lead's view lists: see `createMatching`. */
 export const matchingLeads = (store: Store, leadId: string): string => createMatching(store)(leadId);

@@ -26,7 +26,7 @@ import { type HeldLog, type HeldLogs, hold, type LogKey, noLogs } from "./recent
 // not what there is (rule: cost). One piece has the record and what is small; each other has entities of one kind, a line each.
 
 /** A piece that has as many characters takes no further entity. */
-const PIECE_CHARACTERS = 2_000;
+const PIECE_CHARACTERS = 3_000;
 
 /**
  * The kinds of pieces, in their rows' order; each has PIECES_OF_A_KIND numbers. What is small is in every event's commit, and

@@ -59,11 +59,25 @@ export function writeView(
 }
 
 /** Puts other matching leads into a stored view. @returns false where there is none, or they are the same */
-export function refreshMatching(
+export function refreshMatching(store: Store, next: NextNumber, leadId: string, matching: string): boolean {
+  return putMatching(store, leadId, matching, (hashes, before) => {
+    const number = next();
+    return { number, sectionNumbers: sectionNumbers(number, hashes, before), traceparent: null };
+  });
+}
+
+/**
+ * The same for a view that has no number of its own yet.
+ * @param numbersOf what the view is said to be from now on; absent = what it was
+ */
+export function putMatching(
   { views }: Store,
-  next: NextNumber,
   leadId: string,
   matching: string,
+  numbersOf: (
+    hashes: string,
+    before: ViewHead,
+  ) => Pick<ViewHead, "number" | "sectionNumbers" | "traceparent"> = (_, before) => before,
 ): boolean {
   const before = views.head(leadId);
   if (!before || before.status === null) return false;
@@ -77,15 +91,15 @@ export function refreshMatching(
     urlSlots: urlSlots === null ? [] : (JSON.parse(urlSlots) as UrlSlot[]),
   };
   const spliced = withMatching(view, matching);
-  const number = next();
+  const { number, sectionNumbers, traceparent } = numbersOf(spliced.sectionHashes, before);
   views.update(before.row, {
     workspaceId: before.workspaceId,
     number,
     status: before.status,
-    sectionNumbers: sectionNumbers(number, spliced.sectionHashes, before),
+    sectionNumbers,
     sectionEnds: JSON.stringify(spliced.sectionEnds),
     sectionHashes: spliced.sectionHashes,
-    traceparent: null,
+    traceparent,
     urlSlots: spliced.urlSlots.length === 0 ? null : JSON.stringify(spliced.urlSlots),
     body: spliced.body,
   });

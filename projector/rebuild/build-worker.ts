@@ -69,19 +69,10 @@ async function build(task: BuildTask): Promise<Built> {
   const { signal } = new AbortController();
   let store: Store;
   if (task.anew) {
-    const erased =
-      task.serving === undefined ? [] : erasedIn(generationFile(config.databaseDir, task.serving));
-    const { shard } = config;
-    store = await buildGeneration({
-      ...task,
-      shard,
-      erased,
-      source: source(),
-      log,
-      decode,
-      onProgress,
-      signal,
-    });
+    const servingFile =
+      task.serving === undefined ? undefined : generationFile(config.databaseDir, task.serving);
+    const erased = servingFile === undefined ? [] : erasedIn(servingFile);
+    store = await buildGeneration({ ...task, config, erased, servingFile, log, onProgress, signal });
   } else {
     store = openStore(task.file);
     onProgress("catch up", 0, 0);

@@ -2,6 +2,7 @@ import { isMainThread, parentPort, Worker, workerData } from "node:worker_thread
 import { readConfig } from "../../shared/config.ts";
 import { createLog } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
+import { withWorkspacePartitions } from "../source/kafka/workspace-partitions.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import { openStoreToRead } from "../store/store.ts";
 import { type HistoryRecord, inOrder, leadHistory } from "./lead-history.ts";
@@ -87,8 +88,10 @@ async function read(leadId: string): Promise<readonly HistoryRecord[]> {
   const config = readConfig(process.env);
   const store = openStoreToRead(config);
   try {
-    const source = openHistorySource(config, createLog("projector", "warn"));
-    return inOrder(await leadHistory(source, createDecoder(config), store.positions.all(), leadId));
+    const log = createLog("projector", "warn");
+    const source = openHistorySource(config, log);
+    const decode = createDecoder(await withWorkspacePartitions(config, log));
+    return inOrder(await leadHistory(source, decode, store.positions.all(), leadId));
   } finally {
     store.close();
   }

@@ -3,7 +3,6 @@ import { does, type Outcome } from "../../shared/command-line/command.ts";
 import { commandSettings } from "../../shared/command-line/settings.ts";
 import { text } from "../../shared/command-line/values.ts";
 import { parseJson } from "../../shared/events/exact-json.ts";
-import { createLog } from "../../shared/log.ts";
 import { createPhases } from "./progress.ts";
 
 /** Differences that are shown. */
@@ -26,14 +25,12 @@ export function register(command: Command): void {
 
 async function check(archive: string | undefined): Promise<Outcome> {
   const config = await commandSettings();
-  const [{ openHistorySource }, { verify }, { diffLines }] = await Promise.all([
-    import("../source/open-source.ts"),
+  const [{ verify }, { diffLines }] = await Promise.all([
     import("./verify.ts"),
     import("./view-differences.ts"),
   ]);
   const { update, finish } = createPhases();
-  const source = openHistorySource(config, createLog("projector", "warn"));
-  const { views, differing, first } = await verify(config, source, archive, update, SHOWN).finally(finish);
+  const { views, differing, first } = await verify(config, archive, update, SHOWN).finally(finish);
   const differences = first.map(({ leadId, kind, fresh, serving }) => ({
     leadId,
     kind,

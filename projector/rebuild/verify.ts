@@ -1,8 +1,5 @@
 import type { Config } from "../../shared/config.ts";
 import { createLog } from "../../shared/log.ts";
-import { createDecoder } from "../decode/decode.ts";
-import { withWorkspacePartitions } from "../source/kafka/workspace-partitions.ts";
-import type { Source } from "../source/source.ts";
 import { openStoreToRead } from "../store/store.ts";
 import { behind, buildGeneration, type OnProgress } from "./build.ts";
 import { removeDatabase, verifyFile } from "./generations.ts";
@@ -23,7 +20,6 @@ export interface Verified {
  */
 export async function verify(
   config: Config,
-  source: Source,
   archive: string | undefined,
   onProgress: OnProgress,
   most: number,
@@ -36,18 +32,16 @@ export async function verify(
     const expected = limit.reduce((sum, { nextOffset }) => sum + nextOffset, 0);
     const { signal } = new AbortController();
     const log = createLog("projector", "warn");
-    const decode = createDecoder(await withWorkspacePartitions(config, log));
     removeDatabase(file);
     const fresh = await buildGeneration({
+      config,
       file,
       archive,
-      source,
-      shard: config.shard,
       log,
-      decode,
       limit,
       erased: [],
       sameLogAs: [],
+      servingFile: undefined,
       expected,
       onProgress,
       signal,

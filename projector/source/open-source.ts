@@ -4,6 +4,7 @@ import type { Logger } from "../../shared/log.ts";
 import { ONLY_SHARD } from "../../shared/shard.ts";
 import { createFileLog } from "./file-log/file-log.ts";
 import { createKafkaSource } from "./kafka/kafka-source.ts";
+import { type Share, WHOLE } from "./share.ts";
 import type { Source, Succession } from "./source.ts";
 
 /** The configured event log, as the projector follows it. */
@@ -15,14 +16,20 @@ export function openSource({ kafka, eventLogDir }: Config, log: Logger, successi
 export const openWholeLog = ({ kafka, eventLogDir }: Config, log: Logger): Source =>
   openHistorySource({ kafka: kafka && { ...kafka, shard: ONLY_SHARD }, eventLogDir }, log);
 
-/** The same log for a second reader that takes nothing from the first: on Kafka, in a group of its own. */
+/**
+ * The same log for a second reader that takes nothing from the first: on Kafka, in a group of its own.
+ * @param share the partitions that it reads
+ */
 export function openHistorySource(
   { kafka, eventLogDir }: Pick<Config, "kafka" | "eventLogDir">,
   log: Logger,
+  share: Share = WHOLE,
 ): Source {
-  if (!kafka) return createFileLog(eventLogDir);
+  if (!kafka) return createFileLog(eventLogDir, { share });
   return createKafkaSource(
     { ...kafka, groupId: `${kafka.groupId}-history-${randomId()}`, temporaryGroup: true },
     log,
+    undefined,
+    share,
   );
 }

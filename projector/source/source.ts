@@ -22,9 +22,20 @@ export interface SourceRecord {
   /** Null is a tombstone. */
   readonly value: Buffer | null;
   /** The value's JSON, where the log's framing had to parse it anyway. */
-  readonly json?: RecordJson;
+  readonly json?: RecordJson | undefined;
   /** Set where the log's own framing of the record can't be read: why. Such a record is a dead letter. */
-  readonly unreadable?: string;
+  readonly unreadable?: string | undefined;
+  /** The record as it stands in the log's file, where nobody had to parse it yet. */
+  readonly line?: LineBytes;
+}
+
+/** The bytes of a line, without its newline, and those of its key: `chunk` from `start` up to, not including, `end`. */
+export interface LineBytes {
+  readonly chunk: Buffer;
+  readonly start: number;
+  readonly end: number;
+  readonly keyStart: number;
+  readonly keyEnd: number;
 }
 
 /** A text that holds a record's value, what the value parsed to, and a way to it from another parse of the text. */

@@ -38,6 +38,14 @@ export function createIdentities(db: Connection) {
       `SELECT lead_id AS id, created_at AS createdAt, matchable, card FROM lead_identity
        WHERE workspace_id = ? AND ${column} = ? LIMIT ?`,
     );
+  const shared = (column: "email_key" | "phone_key") =>
+    `SELECT i.lead_id FROM lead_identity i JOIN (
+       SELECT workspace_id, ${column} AS shared FROM lead_identity WHERE ${column} IS NOT NULL
+       GROUP BY workspace_id, ${column} HAVING count(*) BETWEEN 2 AND ?
+     ) s ON s.workspace_id = i.workspace_id AND i.${column} = s.shared`;
+  const sharing = db
+    .prepare<[number, number], string>(`${shared("email_key")} UNION ${shared("phone_key")}`)
+    .pluck();
   const ids = (column: "email_key" | "phone_key") =>
     db
       .prepare<[string, string, number], string>(
@@ -53,6 +61,8 @@ export function createIdentities(db: Connection) {
       put.run(leadId, workspaceId, externalLeadId, emailKey, phoneKey, createdAt, matchable, matches, card);
     },
     remove: (leadId: string): void => void remove.run(leadId),
+    /** The ids of all leads that share a key with another one, and with no more than so many. */
+    sharing: (most: number): string[] => sharing.all(most, most),
     /** The created leads of a workspace that share a key. */
     members: (kind: "email" | "phoneNumber", workspaceId: string, key: string, most: number): MemberRow[] =>
       byKind[kind].all(workspaceId, key, most),

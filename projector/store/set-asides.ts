@@ -16,6 +16,9 @@ export interface SetAside {
   readonly nextTryAt: number | null;
 }
 
+/** No reason begins so. */
+const NO_REASON = "\n";
+
 /** How much a relay has set aside. */
 export interface SetAsideCount {
   readonly relay: string;
@@ -67,6 +70,12 @@ export function createSetAsides(db: Connection) {
     `SELECT relay, count(next_try_at) AS waiting, count(*) - count(next_try_at) AS held,
        min(iif(next_try_at IS NULL, NULL, since)) AS oldest FROM set_aside GROUP BY relay`,
   );
+  const lowest = db
+    .prepare<[string, string], number | null>(
+      `SELECT min(number) FROM set_aside WHERE relay = ? AND number > 0
+         AND (next_try_at IS NOT NULL OR reason NOT LIKE ? || '%')`,
+    )
+    .pluck();
   const retry = db.prepare<[string, string]>(
     "UPDATE set_aside SET next_try_at = 0, attempts = 0 WHERE relay = ? AND name = ?",
   );
@@ -96,6 +105,12 @@ export function createSetAsides(db: Connection) {
     count: (relay: string): number => count.get(relay) as number,
     /** How many of each relay wait to be tried again, and how many only a command does. */
     counts: (): SetAsideCount[] => counts.all(),
+    /**
+     * The lowest number of a change that was not passed on.
+     * @param passed how the reasons begin of what was passed on in another form; undefined = nothing was
+     */
+    lowest: (relay: string, passed?: string): number | undefined =>
+      lowest.get(relay, passed ?? NO_REASON) ?? undefined,
     /** Has one tried again at once. @returns false where there is none */
     retry: (relay: string, name: string): boolean => retry.run(relay, name).changes === 1,
     /** Has all tried again that only a command does. @returns how many */

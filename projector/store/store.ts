@@ -15,6 +15,7 @@ import { overwriting } from "./overwriting.ts";
 import { createPositions } from "./positions.ts";
 import { createRelays } from "./relays.ts";
 import { createSetAsides } from "./set-asides.ts";
+import { createUnconfirmed } from "./unconfirmed.ts";
 import { createViews } from "./views.ts";
 
 /** The view database as its only writer sees it. */
@@ -28,6 +29,7 @@ export interface Store {
   readonly actionLogs: ReturnType<typeof createActionLogs>;
   readonly views: ReturnType<typeof createViews>;
   readonly arrivals: ReturnType<typeof createArrivals>;
+  readonly unconfirmed: ReturnType<typeof createUnconfirmed>;
   readonly erased: ReturnType<typeof createErased>;
   readonly relays: ReturnType<typeof createRelays>;
   readonly setAsides: ReturnType<typeof createSetAsides>;
@@ -94,6 +96,7 @@ function storeOf(db: Connection, now: () => number): Store {
     actionLogs: createActionLogs(db),
     views: createViews(db),
     arrivals: createArrivals(db),
+    unconfirmed: createUnconfirmed(db),
     erased: createErased(db),
     relays: createRelays(db),
     setAsides: createSetAsides(db),

@@ -44,6 +44,9 @@ export function createViews(db: Connection) {
     `INSERT INTO lead_view (workspace_id, number, status, section_numbers, section_ends, section_hashes, traceparent,
        url_slots, body, lead_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
+  const renumber = db.prepare<[number, string]>(
+    "UPDATE lead_view SET number = ?, section_numbers = '[]' WHERE lead_id = ?",
+  );
   const leadsOf = db
     .prepare<[string], string>("SELECT lead_id FROM lead_view WHERE workspace_id = ? AND status IS NOT NULL")
     .pluck();
@@ -51,6 +54,9 @@ export function createViews(db: Connection) {
   const after = db.prepare<[number, number], ChangeRow>(SELECT_CHANGES);
   const ofWorkspace = db.prepare<[string, number, number], ChangeRow>(SELECT_WORKSPACE_CHANGES);
   const change = db.prepare<[string], ChangeRow>(SELECT_CHANGE);
+  const firstBehind = db
+    .prepare<[number], number | null>("SELECT min(number) FROM lead_view WHERE number > ?")
+    .pluck();
   const lowest = db.prepare<[], number | null>("SELECT min(number) FROM lead_view").pluck();
   const waiting = db.prepare<[number], number>("SELECT count(*) FROM lead_view WHERE number > ?").pluck();
   const waitingOf = db
@@ -83,6 +89,8 @@ export function createViews(db: Connection) {
       if (before) update.run(...values(row), before.row);
       else insert.run(...values(row), leadId);
     },
+    /** Has a lead's change told again under another number, each section as changed. @returns false where there is no row */
+    renumber: (leadId: string, number: number): boolean => renumber.run(number, leadId).changes === 1,
     /** The ids of the leads of a workspace that have a view. */
     leadsOf: (workspaceId: string): string[] => leadsOf.all(workspaceId),
     /** Views, without tombstones. */
@@ -112,6 +120,8 @@ export function createViews(db: Connection) {
     },
     /** A lead's latest change. */
     change: (leadId: string): ChangeRow | undefined => change.get(leadId),
+    /** The number of the first change behind a number; undefined where there is none. */
+    firstBehind: (number: number): number | undefined => firstBehind.get(number) ?? undefined,
     /** The lowest number that a lead has; undefined where there are none. */
     lowestNumber: (): number | undefined => lowest.get() ?? undefined,
     /** How many changes stand behind a number. */

@@ -21,7 +21,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     module: "projector/doctor/doctor-command.ts",
   },
   { name: "api", summary: "serves the views", module: "api/api-command.ts" },
-  { name: "keys", summary: "makes, rotates and revokes API keys", module: "api/keys-command.ts" },
+  { name: "keys", summary: "makes, rotates and revokes API keys", module: "projector/keys/keys-command.ts" },
   {
     name: "view",
     summary: "shows a lead as it was, and the records that made it",

@@ -38,7 +38,7 @@ try {
   const manyDocuments = ratio("documents", 2_000, 100);
   // Beyond 200 an identity is a placeholder, and cheap: the most is just below.
   const others = [ratio("items", 2_000, 100), ratio("links", 2_000, 100), ratio("matching", 190, 100)];
-  const trickled = await trickle(join(folder, "trickle.sqlite"));
+  const trickled = trickle(join(folder, "trickle.sqlite"));
   table(
     ["what", "value"],
     [

@@ -36,6 +36,8 @@ export function testConfig(
     topics: new Map(Object.values(TOPICS).map((topic) => [topic, `${topic}-${own}`])),
     deadLetterTopic: `dead-${own}`,
     leadViewTopic: `views-${own}`,
+    floorTopic: `views-${own}.floor`,
+    keysTopic: `keys-${own}`,
     maxViewBytes: 16 * 1024 ** 2,
     maxDeadLetterBytes: 16 * 1024 ** 2,
     ...more,

@@ -10,7 +10,6 @@ import type { HistoryEntry } from "../properties/arbitrary-history.ts";
 import { readAfter, readLead } from "./always.ts";
 import { copyFolder, drawPowerCut, type FolderCopy, restoreFolder } from "./disk.ts";
 import { FOLD_VERSION, upgradeRules } from "./edges/fold-version.ts";
-import { openSource } from "./edges/open-source.ts";
 import Database, { addFault } from "./edges/sqlite.ts";
 import { inspect } from "./inspect.ts";
 import { inActor, Killed } from "./machine.ts";
@@ -331,7 +330,7 @@ function beginAnotherLife(run: Run): void {
 async function check({ simulation }: Run): Promise<void> {
   const { config, report } = simulation;
   try {
-    const { differing } = await verify(config, openSource(config), undefined, () => undefined, 5);
+    const { differing } = await verify(config, undefined, () => undefined, 5);
     if (differing > 0) report(`verify finds ${differing} views that differ from a fresh fold`);
   } catch (error) {
     if (error instanceof Killed) throw error;

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { delay, nextTurn } from "../../../shared/clock.ts";
 import type { Logger } from "../../../shared/log.ts";
-import { isPartitionOf, ONLY_SHARD, type Shard } from "../../../shared/shard.ts";
+import { type Share, takes, WHOLE } from "../share.ts";
 import {
   type Batch,
   type Position,
@@ -23,8 +23,8 @@ const POLL_MS = 25;
 interface FileLogOptions {
   /** Told, once each, of files that look like the log's and are not taken. */
   readonly log?: Pick<Logger, "warn">;
-  /** What partitions are read; absent = all. */
-  readonly shard?: Shard;
+  /** The partitions that are read; absent = all. */
+  readonly share?: Share;
 }
 
 /**
@@ -32,9 +32,9 @@ interface FileLogOptions {
  * appear.
  * @throws SourceError where a file that was read is gone, shorter or another one
  */
-export function createFileLog(folder: string, { log, shard = ONLY_SHARD }: FileLogOptions = {}): Source {
+export function createFileLog(folder: string, { log, share = WHOLE }: FileLogOptions = {}): Source {
   const lookAtAll = createFolderLook(folder, ({ path, reason }) => log?.warn({ path }, reason));
-  const look: FolderLook = () => lookAtAll().filter(({ partition }) => isPartitionOf(shard, partition));
+  const look: FolderLook = () => lookAtAll().filter(({ partition }) => takes(share, partition));
   let files: ReadonlyMap<string, PartitionFile> = new Map();
   let isRead = false;
   return {
@@ -49,7 +49,10 @@ export function createFileLog(folder: string, { log, shard = ONLY_SHARD }: FileL
     const open = new Map<string, PartitionFile>();
     files = open;
     const positions = sink.positions();
-    requireFiles(folder, positions);
+    requireFiles(
+      folder,
+      positions.filter(({ partition }) => takes(share, partition)),
+    );
     try {
       for (let more = false; !signal.aborted; ) {
         const begun = openNewFiles(look, positions, open);

@@ -2,7 +2,8 @@ import type { Admin, Kafka } from "kafkajs";
 import { delay, every, randomId, type Timer } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
-import { isPartitionOf, shardName } from "../../../shared/shard.ts";
+import { shardName } from "../../../shared/shard.ts";
+import { type Share, takes, WHOLE } from "../share.ts";
 import { partitionName, RETURNS, type Sink, type Source, type Succession } from "../source.ts";
 import { createKafka, hopeless, isKafkaTrouble } from "./client.ts";
 import { createGroupReader, GROUP_NOTE_MS } from "./group-reader.ts";
@@ -11,6 +12,7 @@ import { createOwnership, type Ownership } from "./ownership.ts";
 import type { PreviousMembers } from "./previous-members.ts";
 import { requireSameLog } from "./same-log.ts";
 import { createShardAssigner } from "./shard-assigner.ts";
+import { createShareAssigner } from "./share-assigner.ts";
 
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 10_000;
@@ -26,9 +28,16 @@ const LOOK_MS = 20;
  * Kafka as the event log. The positions are the sink's; the consumer group decides which database reads the shard's
  * partitions. Broker trouble is waited out.
  * @param succession undefined where no other database takes turns with the sink's
+ * @param worker which of the shard's partitions are read; another than all of them is for a reader with a group of its own
  * @throws SourceError where waiting can't help: records are gone, topics changed, credentials are refused
  */
-export function createKafkaSource(config: KafkaConfig, log: Logger, succession?: Succession): Source {
+export function createKafkaSource(
+  config: KafkaConfig,
+  log: Logger,
+  succession?: Succession,
+  worker: Share = WHOLE,
+): Source {
+  const share: Share = { ...worker, shard: config.shard };
   const ownership =
     config.temporaryGroup || !succession ? undefined : createOwnership(config, succession, log);
   let reader: ReturnType<typeof createGroupReader> | undefined;
@@ -47,6 +56,7 @@ export function createKafkaSource(config: KafkaConfig, log: Logger, succession?:
       log,
       signal,
       toEnd,
+      share,
       onPartitions: (count: number) => {
         partitions = count;
       },
@@ -118,6 +128,7 @@ interface Consuming {
   readonly signal: AbortSignal;
   /** True where reading ends at the ends that the partitions have at the start. */
   readonly toEnd: boolean;
+  readonly share: Share;
   readonly onPartitions: (count: number) => void;
   readonly onReader: (reader: ReturnType<typeof createGroupReader> | undefined) => void;
   readonly onBatch: () => void;
@@ -133,6 +144,7 @@ async function consume({
   log,
   signal,
   toEnd,
+  share,
   onPartitions,
   onReader,
   onBatch,
@@ -145,14 +157,16 @@ async function consume({
     heartbeatInterval: config.sessionTimeoutMs / 10,
     maxWaitTimeInMs: toEnd ? 100 : 1_000,
     partitionAssigners: [
-      createShardAssigner(config.shard, () => ({
-        shard: config.shard,
-        database,
-        worker: 0,
-        workers: 1,
-        term: ownership?.term() ?? 0,
-        folded: sink.positions().reduce((sum, { nextOffset }) => sum + nextOffset, 0),
-      })),
+      config.temporaryGroup
+        ? createShareAssigner(share)
+        : createShardAssigner(config.shard, () => ({
+            shard: config.shard,
+            database,
+            worker: 0,
+            workers: 1,
+            term: ownership?.term() ?? 0,
+            folded: sink.positions().reduce((sum, { nextOffset }) => sum + nextOffset, 0),
+          })),
     ],
     // One way to start again: ours, from the stored positions.
     retry: { retries: 5, restartOnFailure: async () => false },
@@ -167,8 +181,8 @@ async function consume({
     await admin.connect();
     const { clusterId } = await admin.describeCluster();
     await requireSameLog(kafka, admin, config, sink.positions(), clusterId);
-    onPartitions(await beginAll(admin, config, sink));
-    const ends = toEnd ? await endOffsets(admin, config) : undefined;
+    onPartitions(await beginAll(admin, config, sink, share));
+    const ends = toEnd ? await endOffsets(admin, config, share) : undefined;
     await ownership?.look(admin);
     if (ends && sink.positions().every((one) => one.nextOffset >= (ends.get(partitionName(one)) ?? 0)))
       return;
@@ -216,24 +230,32 @@ async function consume({
   }
 }
 
+/** How many of so many partitions are in the share. */
+const shareOf = (share: Share, count: number): number =>
+  Array.from({ length: count }, (_, partition) => partition).filter((one) => takes(share, one)).length;
+
 /**
- * Stores offset 0 for every partition of a topic that was never read, other shards' too, so that a later growth is seen.
- * @returns how many partitions of all topics are this shard's
+ * Stores offset 0 for every partition of a topic that was never read, others' too, so that a later growth is seen.
+ * @returns how many partitions of all topics are in the share
  */
-async function beginAll(admin: Admin, config: KafkaConfig, sink: Sink): Promise<number> {
+async function beginAll(admin: Admin, config: KafkaConfig, sink: Sink, share: Share): Promise<number> {
   const counts = await partitionCounts(admin, config);
   requirePartitions(counts, config.shard, config.workspacePartitions);
   const positions = firstPositions(counts, sink.positions());
   if (positions.length > 0) await sink.handle({ records: [], positions, more: false });
-  return [...counts.values()].reduce((sum, count) => sum + count / config.shard.count, 0);
+  return [...counts.values()].reduce((sum, count) => sum + shareOf(share, count), 0);
 }
 
-/** Where this shard's partitions of all topics end now, by their names in the catalogue. */
-async function endOffsets(admin: Admin, config: KafkaConfig): Promise<ReadonlyMap<string, number>> {
+/** Where the partitions of the share end now, by their names in the catalogue. */
+async function endOffsets(
+  admin: Admin,
+  config: KafkaConfig,
+  share: Share,
+): Promise<ReadonlyMap<string, number>> {
   const ends = new Map<string, number>();
   for (const [topic, name] of config.topics) {
     for (const [partition, { high }] of await heldOffsets(admin, name))
-      if (isPartitionOf(config.shard, partition)) ends.set(partitionName({ topic, partition }), high);
+      if (takes(share, partition)) ends.set(partitionName({ topic, partition }), high);
   }
   return ends;
 }

@@ -44,5 +44,13 @@ export function wantedTopics(config: KafkaConfig, choices: TopicChoices): ITopic
     replicationFactor,
     configEntries: [{ name: "cleanup.policy", value: "compact" }, limit(config.maxViewBytes)],
   };
-  return [...events, letters, views];
+  return [...events, letters, views, ...smallTopics(config).map((one) => ({ ...one, replicationFactor }))];
 }
+
+/** One record a shard, and one a key: topics of one partition, of which only the latest of each is kept. */
+export const smallTopics = ({ floorTopic, keysTopic }: KafkaConfig): ITopicConfig[] =>
+  [floorTopic, keysTopic].map((topic) => ({
+    topic,
+    numPartitions: 1,
+    configEntries: [{ name: "cleanup.policy", value: "compact" }],
+  }));

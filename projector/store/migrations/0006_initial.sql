@@ -110,3 +110,7 @@ CREATE INDEX set_aside_due ON set_aside (relay, next_try_at) WHERE next_try_at I
 CREATE TABLE arrival (
   seq INTEGER PRIMARY KEY, lead_id TEXT NOT NULL, number INTEGER NOT NULL, floor INTEGER NOT NULL
 ) STRICT;
+
+-- On a replica that reads the topic of views anew: leads of which the topic has said nothing yet. Those that are left once it
+-- was read are no more.
+CREATE TABLE unconfirmed (lead_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Producer } from "kafkajs";
 import { createKafka } from "../../../projector/source/kafka/client.ts";
+import { endPositions } from "../../../projector/source/kafka/end-offsets.ts";
 import { readConfig } from "../../../shared/config.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import { createLog } from "../../../shared/log.ts";
@@ -50,12 +51,16 @@ try {
   await admin.connect();
   await createTopics(admin, topicNames(kafka), PARTITIONS);
   await admin.disconnect();
-  const producer = client.producer();
+  // What a slow broker makes it send again is written once.
+  const producer = client.producer({ idempotent: true, maxInFlightRequests: 1 });
   await producer.connect();
   const share = await fill(producer);
   for (let at = 1; at <= WORKSPACES; at++) nodes.keyOf(`ws-${at}`);
 
   const whole = await nodes.node("whole", { KAFKA_GROUP_ID: "whole" });
+  const ends = await endPositions(kafka, silent);
+  const records = ends.reduce((sum, { nextOffset }) => sum + nextOffset, 0);
+  if (records !== RECORDS) throw new Error(`the topics hold ${records} records, not ${RECORDS}`);
   const one = await foldSeconds([whole], [FIRST_CORE], RECORDS);
   const ports = [await freePort(), await freePort()];
   const settings = {

@@ -32,7 +32,7 @@ import { settleHere } from "../../../projector/publish/webhooks/home.ts";
 import { passingOn } from "../../../projector/trace/tracing.ts";
 import { keysFile, readConfig } from "../../../shared/config.ts";
 import { generationFile } from "../../../shared/generation.ts";
-import { createKey, listKeys, openKeys, rotateKey } from "../../../shared/keys.ts";
+import { applyKeyChanges, createKey, listKeys, openKeys, rotation } from "../../../shared/keys.ts";
 import { openWriter } from "../../../shared/sqlite.ts";
 import { openEventLog } from "../../harness/event-log.ts";
 import { createSpeaker } from "../../harness/events.ts";
@@ -196,7 +196,11 @@ describe("a projector, its standby and an API", () => {
     const keys = openKeys(keysFile(config()));
     createKey(keys, "ws-1", "far", world.now() + 400 * DAY_MS);
     createKey(keys, "ws-1", "rotated", world.now() + 400 * DAY_MS);
-    rotateKey(keys, hashOf(keys, "rotated"), { oldExpiresAt: world.now() + DAY_MS, newExpiresAt: null });
+    applyKeyChanges(
+      keys,
+      rotation(keys, hashOf(keys, "rotated"), { oldExpiresAt: world.now() + DAY_MS, newExpiresAt: null })
+        .changes,
+    );
     keys.close();
     first = await startProjector(env, portOf(0));
     await folded();
@@ -326,10 +330,11 @@ describe("a projector, its standby and an API", () => {
     createKey(keys, "ws-2", "near", world.now() + 3 * DAY_MS);
     await watch.pass(1);
     watch.fires("LeadViewKeyExpires");
-    rotateKey(keys, hashOf(keys, "near"), {
+    const { changes } = rotation(keys, hashOf(keys, "near"), {
       oldExpiresAt: world.now() + DAY_MS,
       newExpiresAt: world.now() + 90 * DAY_MS,
     });
+    applyKeyChanges(keys, changes);
     keys.close();
     await watch.pass(1);
     watch.fires();

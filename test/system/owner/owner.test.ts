@@ -180,7 +180,9 @@ test("a fault in a commit stops the projector with what happened, to which recor
   const projector = project();
   await shown("lead-1", "One");
   const store = openStore(generationFile(databaseDir, 1));
-  store.db.exec("CREATE TRIGGER no_more BEFORE UPDATE ON lead BEGIN SELECT RAISE(ABORT, 'no more'); END");
+  store.db.exec(
+    "CREATE TRIGGER no_more BEFORE UPDATE ON lead_piece BEGIN SELECT RAISE(ABORT, 'no more'); END",
+  );
   store.close();
   const position = spoken.say({ event: "lead.updated", data: { firstName: "Two" } });
   expect(await projector.exited).toBe(1);

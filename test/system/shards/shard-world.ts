@@ -1,7 +1,11 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
 import type { SourceRecord } from "../../../projector/source/source.ts";
 import { keysFile } from "../../../shared/config.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
@@ -15,6 +19,7 @@ import { openProjector } from "../../harness/projector.ts";
 import { until } from "../../harness/wait.ts";
 
 export const PARTITIONS = 4;
+const LEAD_VIEW = fileURLToPath(new URL("../../../shared/command-line/lead-view.js", import.meta.url));
 
 /** A projector and an API over one folder. */
 export interface Node {
@@ -24,6 +29,8 @@ export interface Node {
   reason(): Promise<string | undefined>;
   projector: ReturnType<typeof startProgram>;
   api: ReturnType<typeof startProgram>;
+  /** Runs a command line on the node's folder; what it says. @throws Error where it fails */
+  command(...args: string[]): Promise<string>;
   /** Starts again what was stopped. */
   startProjector(): void;
   startApi(): void;
@@ -51,7 +58,7 @@ export async function openShardWorld(config: KafkaConfig) {
   const keys = new Map<string, string>();
   const env = {
     KAFKA_BROKERS: config.brokers.join(","),
-    KAFKA_SESSION_TIMEOUT_MS: "2000",
+    KAFKA_SESSION_TIMEOUT_MS: "6000",
     KAFKA_TOPIC_DEAD_LETTER: config.deadLetterTopic,
     KAFKA_TOPIC_LEAD_VIEW: config.leadViewTopic,
     API_WORKERS: "1",
@@ -134,6 +141,17 @@ export async function openShardWorld(config: KafkaConfig) {
             (await reasonIn(answer)) ??
             reasonIn(await fetch(`${node.address}/health/ready`).catch(() => undefined))
           );
+        },
+        async command(...args) {
+          const child = spawn(process.execPath, [LEAD_VIEW, ...args], {
+            env: { ...process.env, LOG_LEVEL: "error", ...settings },
+            stdio: ["ignore", "pipe", "pipe"],
+          });
+          const output = [child.stdout, child.stderr].map((one) => text(one));
+          const [code] = await once(child, "exit");
+          const said = (await Promise.all(output)).join("");
+          if (code !== 0) throw new Error(`${args.join(" ")} ended with ${code}: ${said}`);
+          return said;
         },
         startProjector() {
           node.projector = startProjector();

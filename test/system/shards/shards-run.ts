@@ -75,10 +75,15 @@ export async function shardsRun({
     const isStandby = async (node: Node) => /standby of shard/.test((await node.reason()) ?? "");
     await until("a standby", () => isStandby(second), 30_000);
     const nodes = [first, second, other];
-    const working = startLoad(world, nodes, all, trouble, load.signal);
+    const working = startLoad(world, nodes, all, { trouble, onFailure: onProgress }, load.signal);
     let [owner, standby] = [first, second];
     for (let round = 0; round < rounds; round++) {
-      onProgress(`round ${round}: the owner's host is killed`);
+      onProgress(`round ${round}: the owner makes its views anew and switches, and keeps its turn`);
+      await owner.command("rebuild");
+      await ready(owner, 60_000);
+      if (!(await isStandby(standby))) throw new Error("a standby took over from an owner that switched");
+
+      onProgress("the owner's host is killed");
       trouble.nodes.add(owner);
       trouble.shards.add(0);
       await Promise.all([owner.projector.stop("SIGKILL"), owner.api.stop("SIGKILL")]);
@@ -151,7 +156,7 @@ async function startLoad(
   world: World,
   nodes: readonly Node[],
   all: readonly (readonly [Lead, number])[],
-  trouble: Trouble,
+  { trouble, onFailure }: { readonly trouble: Trouble; readonly onFailure: (line: string) => void },
   signal: AbortSignal,
 ): Promise<Load> {
   const counts = { reads: 0, written: 0, failedRequests: 0, numbersGoneBack: 0, longestReadMs: 0 };
@@ -162,13 +167,16 @@ async function startLoad(
       const [[workspaceId, leadId], shard] = mine[at % mine.length] as readonly [Lead, number];
       const node = nodes[Math.floor(at / mine.length) % nodes.length] as Node;
       const wasWell = wellAt(node, shard);
-      const { status, number = 0, took } = await read(node.address, world.keyOf(workspaceId), leadId);
+      const { status, number = 0, body, took } = await read(node.address, world.keyOf(workspaceId), leadId);
       counts.reads++;
       counts.longestReadMs = Math.max(counts.longestReadMs, took);
       if (status === 200) {
         if (number < (told.get(leadId) ?? 0)) counts.numbersGoneBack++;
         told.set(leadId, number);
-      } else if (wasWell && wellAt(node, shard)) counts.failedRequests++;
+      } else if (wasWell && wellAt(node, shard)) {
+        counts.failedRequests++;
+        onFailure(`${leadId} of shard ${shard} at ${node.name}: ${status} ${body}`);
+      }
       await delay(2);
     }
   };

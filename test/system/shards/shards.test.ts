@@ -6,8 +6,14 @@ import { shardsRun } from "./shards-run.ts";
 
 describe.skipIf(inject("brokers") === "")("two shards", () => {
   test("an owner, a standby and a forwarding node are killed: every node answers as an unsharded fold", async () => {
-    const result = await shardsRun({ config: testConfig(), rounds: 1, leads: 40 });
-    expect(result).toMatchObject({ failedRequests: 0, numbersGoneBack: 0, differingViews: 0 });
+    const lines: string[] = [];
+    const onProgress = (line: string) => lines.push(line);
+    const result = await shardsRun({ config: testConfig(), rounds: 1, leads: 40, onProgress });
+    expect(result, lines.join("\n")).toMatchObject({
+      failedRequests: 0,
+      numbersGoneBack: 0,
+      differingViews: 0,
+    });
     expect(Math.min(result.reads, result.written)).toBeGreaterThan(20);
   }, 180_000);
 

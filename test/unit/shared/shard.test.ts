@@ -1,13 +1,14 @@
 import fc from "fast-check";
 import kafkajs from "kafkajs";
 import { describe, expect, test } from "vitest";
+import { readConfig } from "../../../shared/config.ts";
 import { isPartitionOf, parseShard, partitionOfWorkspace, shardOfWorkspace } from "../../../shared/shard.ts";
 
-const KAFKA = kafkajs.Partitioners.DefaultPartitioner();
+const partitioner = kafkajs.Partitioners.DefaultPartitioner();
 
 /** Where a producer with Kafka's default partitioner puts a record with this key. */
 const partitionOfKey = (key: string, count: number): number =>
-  KAFKA({
+  partitioner({
     topic: "t",
     partitionMetadata: Array.from({ length: count }, (_, partitionId) => ({ partitionId })) as never,
     message: { key, value: null },
@@ -52,4 +53,41 @@ test("a shard is written k/N, k below N", () => {
   expect(parseShard("3/4")).toEqual({ index: 3, count: 4 });
   for (const text of ["", "1", "4/4", "0/0", "-1/2", "0/2 ", "0/1001", "a/b"])
     expect(parseShard(text)).toBeUndefined();
+});
+
+describe("settings of shards", () => {
+  const KAFKA = { KAFKA_BROKERS: "localhost:9092" };
+
+  test("are read: a shard, its nodes with those of its standby, and the partitions", () => {
+    const { shard, shardUrls, workspacePartitions } = readConfig({
+      ...KAFKA,
+      SHARD: "1/2",
+      SHARD_URLS: "http://a:3000|http://a2:3000, https://b:3000",
+      WORKSPACE_PARTITIONS: "12",
+    });
+    expect([shard, shardUrls, workspacePartitions]).toEqual([
+      { index: 1, count: 2 },
+      [["http://a:3000", "http://a2:3000"], ["https://b:3000"]],
+      12,
+    ]);
+    expect(readConfig({}).shard).toEqual({ index: 0, count: 1 });
+  });
+
+  test.each([
+    [{ ...KAFKA, SHARD: "2/2" }, /SHARD must be k\/N/],
+    [{ SHARD: "0/2" }, /shards need Kafka/],
+    [{ ...KAFKA, SHARD: "0/2", SHARD_URLS: "http://a:3000" }, /SHARD_URLS has the addresses of 1 shards/],
+    [
+      { ...KAFKA, SHARD: "0/2", SHARD_OPS_URLS: "http://a,http://b,http://c" },
+      /SHARD_OPS_URLS has the addresses of 3/,
+    ],
+    [{ ...KAFKA, SHARD_URLS: "http://a:3000/api" }, /SHARD_URLS must be base addresses/],
+    [{ ...KAFKA, SHARD: "0/2", WORKSPACE_PARTITIONS: "7" }, /must be a multiple of the number of shards, 2/],
+    [
+      { ...KAFKA, KAFKA_GROUP_ID: "x", KAFKA_PREVIOUS_GROUP_ID: "x" },
+      /KAFKA_PREVIOUS_GROUP_ID is the group of other/,
+    ],
+  ])("%j is refused by name", (env, message) => {
+    expect(() => readConfig(env as Record<string, string>)).toThrow(message);
+  });
 });

@@ -1,12 +1,21 @@
 import { existsSync, mkdirSync } from "node:fs";
 import type { Command } from "commander";
-import { wallClock } from "../shared/clock.ts";
-import { does, type Outcome } from "../shared/command-line/command.ts";
-import { commandSettings } from "../shared/command-line/settings.ts";
-import { table } from "../shared/command-line/terminal.ts";
-import { futureTime, text, time } from "../shared/command-line/values.ts";
-import { createKey, listKeys, openKeys, revokeKey, rotateKey, type StoredKey } from "../shared/keys.ts";
-import type { Connection } from "../shared/sqlite.ts";
+import { wallClock } from "../../shared/clock.ts";
+import { does, type Outcome } from "../../shared/command-line/command.ts";
+import { commandSettings } from "../../shared/command-line/settings.ts";
+import { table } from "../../shared/command-line/terminal.ts";
+import { futureTime, text, time } from "../../shared/command-line/values.ts";
+import {
+  type KeyChange,
+  listKeys,
+  type NewKey,
+  newKey,
+  openKeys,
+  revocation,
+  rotation,
+  type StoredKey,
+} from "../../shared/keys.ts";
+import type { Connection } from "../../shared/sqlite.ts";
 
 /** Hexadecimal digits of a hash that are shown. */
 const SHOWN = 12;
@@ -32,22 +41,22 @@ export function register(command: Command): void {
         workspace: string;
         name: string;
         expires?: number | null;
-      }) => withKeys((db) => told(createKey(db, workspace, name, expires))),
+      }) => change(() => newKey(workspace, name, expires)).then(told),
     },
   );
   does(command.command("list").description("Lists the keys, by the beginnings of their hashes."), {
     example: "keys list",
-    run: () => withKeys(listKeys, { looking: true }).then(list),
+    run: () => known().then(list),
   });
   does<{ hash: string }>(
     command
       .command("revoke")
-      .description("Ends a key: within a second, in every process of the API.")
+      .description("Ends a key, for good: within a second, in every process of the API, on every node.")
       .requiredOption("--hash <prefix>", "the beginning of its hash, as the list shows it", text),
     {
       example: "keys revoke --hash 3f9a1c",
       async run({ hash }) {
-        await withKeys((db) => revokeKey(db, hash));
+        await change((db) => ({ changes: revocation(db, hash) }));
         return { json: { revoked: hash }, lines: ["revoked"] };
       },
     },
@@ -73,29 +82,37 @@ export function register(command: Command): void {
         hash: string;
         grace?: number;
         expires?: number | null;
-      }) => withKeys((db) => told(rotateKey(db, hash, { oldExpiresAt: grace, newExpiresAt: expires }))),
+      }) => change((db) => rotation(db, hash, { oldExpiresAt: grace, newExpiresAt: expires })).then(told),
     },
   );
 }
 
-/** @param looking true where there may be no keys yet, and none is to be made: looking makes no file */
-async function withKeys<T>(
-  work: (db: Connection) => T,
-  { looking = false }: { readonly looking?: boolean } = {},
+/** Changes keys here, and on every other node where there is Kafka (rule: keys everywhere). */
+async function change<T extends { readonly changes: readonly KeyChange[] }>(
+  make: (db: Connection) => T,
 ): Promise<T> {
   const config = await commandSettings();
-  const { keysFile } = await import("../shared/config.ts");
-  const none = looking && !existsSync(keysFile(config));
-  if (!none) mkdirSync(config.databaseDir, { recursive: true, mode: 0o700 });
-  const db = openKeys(none ? ":memory:" : keysFile(config));
+  mkdirSync(config.databaseDir, { recursive: true, mode: 0o700 });
+  const [{ changeKeys }, { createLog }] = await Promise.all([
+    import("./change-keys.ts"),
+    import("../../shared/log.ts"),
+  ]);
+  return changeKeys(config, createLog("projector", "silent"), make);
+}
+
+/** The keys that this node knows of; looking makes no file. */
+async function known(): Promise<StoredKey[]> {
+  const config = await commandSettings();
+  const { keysFile } = await import("../../shared/config.ts");
+  const db = openKeys(existsSync(keysFile(config)) ? keysFile(config) : ":memory:");
   try {
-    return work(db);
+    return listKeys(db);
   } finally {
     db.close();
   }
 }
 
-const told = (key: string): Outcome => ({ json: { key }, lines: [key], note: KEEP_IT });
+const told = ({ key }: NewKey): Outcome => ({ json: { key }, lines: [key], note: KEEP_IT });
 
 function list(keys: readonly StoredKey[]): Outcome {
   const all = keys.map(({ hash, workspaceId, name, expiresAt }) => ({
