@@ -1,4 +1,4 @@
-# One image, two commands: the projector and the API (docker-compose.yml).
+# One image, all commands of lead-view: the projector and the API are two of them (docker-compose.yml).
 FROM node:24-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
@@ -13,8 +13,9 @@ COPY package.json ./
 COPY shared shared
 COPY projector projector
 COPY api api
-RUN mkdir /data && chown node:node /data
+RUN ln -s /app/shared/command-line/lead-view.js /usr/local/bin/lead-view && mkdir /data && chown node:node /data
 USER node
 VOLUME /data
 EXPOSE 3000 3001
-CMD ["node", "api/main.ts"]
+ENTRYPOINT ["lead-view"]
+CMD ["api"]

@@ -1,7 +1,9 @@
 import type { ServerResponse } from "node:http";
 import { after, delay, every, monotonic, nextTurn, type Timer } from "../shared/clock.ts";
+import type { Reach, ToldHead } from "../shared/view/arrival.ts";
 import type { ChangeHead, ChangeRow } from "../shared/view/change.ts";
 import { changedSections } from "../shared/view/change.ts";
+import type { Changes } from "./changes.ts";
 import { caughtUpFrame, changeFrame, endedFrame, keepAliveFrame, readyFrame, resetFrame } from "./frames.ts";
 import type { Views } from "./views.ts";
 
@@ -48,29 +50,39 @@ type State = "catching up" | "live" | "gone";
 interface Subscriber extends Subscription {
   readonly response: ServerResponse;
   state: State;
-  /** All that concerns it up to this number was written. */
+  /** All that concerns it up to this number was written: the id that it goes on behind. */
   cursor: number;
+  /** What it is told next. */
+  next: Next;
   /** The last number that was given when it began from the start, until it was told all up to there; else undefined. */
   snapshotOf: number | undefined;
   /** What it is being told while it catches up; undefined = to be read. */
   page: Page | undefined;
 }
 
+/**
+ * Where a subscriber is: behind a mark, in the order in which changes are told; or, where it comes with a number that is
+ * no mark here, behind a number, until it has seen all there is, and then behind the mark that there was when it began.
+ */
+type Next =
+  | { readonly behind: "mark"; readonly mark: number }
+  | { readonly behind: "number"; readonly number: number; readonly began: Reach };
+
 /** Changes that a subscriber has not seen. */
 interface Page {
-  readonly heads: readonly ChangeHead[];
+  readonly heads: readonly ToldHead[];
   /** How many of them it was told of. */
   told: number;
-  /** The number that they stand behind, and the last one that was given when they were read. */
+  /** The number up to which it was told of everything, and how far the changes had come when they were read. */
   readonly after: number;
-  readonly upTo: number;
+  readonly upTo: Reach;
 }
 
 /** What live subscribers want read: one lead's changes, or a workspace's. */
 interface Place {
   readonly subscribers: Set<Subscriber>;
   /** All of them were told of everything up to here. */
-  seen: number;
+  seen: Reach;
 }
 
 /** The view's changes as Server-Sent Events. */
@@ -135,14 +147,15 @@ export function createChangeFeed(views: Views, limits: Partial<FeedLimits> = {})
   };
 
   /** Writes a change to a live subscriber; one for whom something still waits reads by itself from now on. */
-  const tell = (subscriber: Subscriber, frame: Buffer, number: number): void => {
+  const tell = (subscriber: Subscriber, frame: Buffer, { mark, resume }: Reach): void => {
     if (undrained.has(subscriber) || waitingBytes() + frame.length > mostWaitingBytes) {
       leave(subscriber);
       void catchUp(subscriber);
       return;
     }
     write(subscriber, frame);
-    subscriber.cursor = number;
+    subscriber.cursor = Math.max(subscriber.cursor, resume);
+    subscriber.next = { behind: "mark", mark };
   };
 
   /** Waits until nothing waits for the subscriber and there is room. @returns false where it is gone */
@@ -187,36 +200,50 @@ export function createChangeFeed(views: Views, limits: Partial<FeedLimits> = {})
     const { page } = subscriber;
     for (; page.told < page.heads.length; page.told++) {
       if (undrained.has(subscriber)) return false;
-      const head = page.heads[page.told] as ChangeHead;
+      const head = page.heads[page.told] as ToldHead;
       // To who begins with nothing, what is gone never was.
       const isNews = head.status !== null || head.number > (subscriber.snapshotOf ?? 0);
       const row = isNews && concerns(subscriber, head, page.after) ? views.change(head.leadId) : undefined;
+      const id = Math.max(subscriber.cursor, head.resume);
       // One that changed meanwhile comes again under its new number. A frame, however large, goes to one that waits for
       // nothing else.
-      if (row?.number === head.number) write(subscriber, changeFrame(row, page.after));
-      subscriber.cursor = head.number;
+      if (row?.number === head.number) write(subscriber, changeFrame(row, page.after, id));
+      subscriber.cursor = id;
     }
     subscriber.page = undefined;
-    if (subscriber.leadId === undefined && page.heads.length === PAGE) return false;
-    subscriber.cursor = Math.max(subscriber.cursor, page.upTo);
+    const last = page.heads.at(-1);
+    const isFull = last !== undefined && subscriber.leadId === undefined && page.heads.length === PAGE;
+    const { next } = subscriber;
+    if (next.behind === "number") {
+      subscriber.next = isFull ? { ...next, number: last.number } : { behind: "mark", mark: next.began.mark };
+      return false;
+    }
+    if (isFull) {
+      subscriber.next = { behind: "mark", mark: last.mark };
+      return false;
+    }
+    const { upTo } = page;
+    subscriber.next = { behind: "mark", mark: upTo.mark };
+    subscriber.cursor = Math.max(subscriber.cursor, upTo.resume);
     // What came since it was read.
-    if (page.upTo !== views.lastChange()) return false;
+    if (upTo.mark !== views.changes().reach().mark) return false;
     if (subscriber.snapshotOf !== undefined) write(subscriber, caughtUpFrame(subscriber.cursor));
     subscriber.snapshotOf = undefined;
-    join(subscriber, page.upTo);
+    join(subscriber, upTo);
     return true;
   };
 
   const readPage = (subscriber: Subscriber): Page => {
-    const upTo = views.lastChange();
-    if (subscriber.cursor > upTo) beginAnew(subscriber);
-    const { leadId, workspaceId, cursor: after } = subscriber;
-    const heads =
-      leadId === undefined ? views.heads(after, PAGE, workspaceId) : headsOfLead(views, leadId, after);
-    return { heads, told: 0, after, upTo };
+    const changes = views.changes();
+    if (!changes.wasGiven(subscriber.cursor)) beginAnew(subscriber);
+    const upTo = changes.reach();
+    if (subscriber.next.behind === "mark" && !isHere(changes, subscriber.next.mark, upTo))
+      subscriber.next = behindNumber(changes, subscriber.cursor);
+    const { leadId, workspaceId, cursor: after, next } = subscriber;
+    return { heads: headsOf(changes, next, leadId, workspaceId), told: 0, after, upTo };
   };
 
-  const join = (subscriber: Subscriber, upTo: number): void => {
+  const join = (subscriber: Subscriber, upTo: Reach): void => {
     subscriber.state = "live";
     const places = placesOf(subscriber);
     const name = placeName(subscriber);
@@ -227,52 +254,57 @@ export function createChangeFeed(views: Views, limits: Partial<FeedLimits> = {})
 
   /** For one that says it has seen what this database never told: another one did, which is lost. */
   const beginAnew = (subscriber: Subscriber): void => {
+    const changes = views.changes();
     subscriber.cursor = 0;
-    subscriber.snapshotOf = views.lastChange();
+    subscriber.next = behindNumber(changes, 0);
+    subscriber.snapshotOf = changes.reach().resume;
     write(subscriber, resetFrame());
   };
 
   const poll = (): void => {
     try {
-      const now = views.lastChange();
-      for (const [workspaceId, place] of workspaces) readWorkspace(workspaceId, place, now);
-      readLeads(now);
+      const changes = views.changes();
+      const now = changes.reach();
+      for (const [workspaceId, place] of workspaces) readWorkspace(changes, workspaceId, place, now);
+      readLeads(changes, now);
     } catch {
       // As above: nothing was passed over, a place's `seen` stands where it stood.
     }
   };
 
-  const readWorkspace = (workspaceId: string, place: Place, now: number): void => {
-    if (place.seen === now || wentBack(place, now)) return;
-    const heads = views.heads(place.seen, PAGE, workspaceId);
+  const readWorkspace = (changes: Changes, workspaceId: string, place: Place, now: Reach): void => {
     const { seen } = place;
+    if (seen.mark === now.mark || isLost(changes, place, now)) return;
+    const heads = changes.since(seen.mark, PAGE, workspaceId);
     for (const head of heads) dispatch(place, head, seen);
-    place.seen = heads.length === PAGE ? (heads.at(-1) as ChangeHead).number : Math.max(now, seen);
+    place.seen = heads.length === PAGE ? (heads.at(-1) as ToldHead) : now;
   };
 
-  const readLeads = (now: number): void => {
-    const behind = [...leads].filter(([, place]) => place.seen !== now && !wentBack(place, now));
+  const readLeads = (changes: Changes, now: Reach): void => {
+    const behind = [...leads].filter(
+      ([, place]) => place.seen.mark !== now.mark && !isLost(changes, place, now),
+    );
     if (behind.length === 0) return;
     if (behind.length <= LOOK_UPS) {
       for (const [leadId, place] of behind) {
-        for (const head of headsOfLead(views, leadId, place.seen)) dispatch(place, head, place.seen);
+        for (const head of changes.sinceOf(leadId, place.seen.mark)) dispatch(place, head, place.seen);
         place.seen = now;
       }
       return;
     }
-    const from = Math.min(...behind.map(([, place]) => place.seen));
-    const heads = views.heads(from, LOOK_UPS * 4);
+    const from = Math.min(...behind.map(([, place]) => place.seen.mark));
+    const heads = changes.since(from, LOOK_UPS * 4);
     for (const head of heads) {
       const place = leads.get(head.leadId);
-      if (place && head.number > place.seen) dispatch(place, head, place.seen);
+      if (place && head.mark > place.seen.mark) dispatch(place, head, place.seen);
     }
-    const upTo = heads.length === LOOK_UPS * 4 ? (heads.at(-1) as ChangeHead).number : now;
-    for (const [, place] of behind) place.seen = Math.max(place.seen, upTo);
+    const upTo = heads.length === LOOK_UPS * 4 ? (heads.at(-1) as ToldHead) : now;
+    for (const [, place] of behind) if (upTo.mark > place.seen.mark) place.seen = upTo;
   };
 
-  /** A database that knows less than was told was put in the place of ours: all begin anew. */
-  const wentBack = (place: Place, now: number): boolean => {
-    if (place.seen <= now) return false;
+  /** A database that knows less than was told was put in the place of ours, or we looked too late: all begin anew. */
+  const isLost = (changes: Changes, place: Place, now: Reach): boolean => {
+    if (isHere(changes, place.seen.mark, now)) return false;
     for (const subscriber of [...place.subscribers]) {
       leave(subscriber);
       void catchUp(subscriber);
@@ -280,16 +312,18 @@ export function createChangeFeed(views: Views, limits: Partial<FeedLimits> = {})
     return true;
   };
 
-  const dispatch = (place: Place, head: ChangeHead, seen: number): void => {
+  const dispatch = (place: Place, head: ToldHead, seen: Reach): void => {
     let row: ChangeRow | undefined;
     let frame: Buffer | undefined;
     for (const subscriber of [...place.subscribers]) {
-      if (head.number <= subscriber.cursor || !concerns(subscriber, head, seen)) continue;
+      const { next } = subscriber;
+      if (next.behind === "mark" && head.mark <= next.mark) continue;
+      if (!concerns(subscriber, head, seen.resume)) continue;
       row ??= views.change(head.leadId);
       // It changed again meanwhile: the next look tells of it.
       if (row?.number !== head.number) return;
-      frame ??= changeFrame(row, seen);
-      tell(subscriber, frame, head.number);
+      frame ??= changeFrame(row, seen.resume, head.resume);
+      tell(subscriber, frame, head);
     }
   };
 
@@ -302,8 +336,9 @@ export function createChangeFeed(views: Views, limits: Partial<FeedLimits> = {})
   const keepAlive = (): void => {
     for (const subscriber of register) {
       if (subscriber.state !== "live" || undrained.has(subscriber)) continue;
-      const seen = placesOf(subscriber).get(placeName(subscriber))?.seen ?? 0;
-      subscriber.cursor = Math.max(subscriber.cursor, seen);
+      const seen = placesOf(subscriber).get(placeName(subscriber))?.seen;
+      subscriber.cursor = Math.max(subscriber.cursor, seen?.resume ?? 0);
+      if (seen) subscriber.next = { behind: "mark", mark: seen.mark };
       write(subscriber, keepAliveFrame(subscriber.cursor));
     }
   };
@@ -317,13 +352,16 @@ export function createChangeFeed(views: Views, limits: Partial<FeedLimits> = {})
 
   return {
     subscribe(subscription, response) {
-      const last = views.lastChange();
+      const changes = views.changes();
+      const { mark, resume } = changes.reach();
+      const { after } = subscription;
       const subscriber: Subscriber = {
         ...subscription,
         response,
         state: "catching up",
-        cursor: subscription.after ?? last,
-        snapshotOf: subscription.after === 0 ? last : undefined,
+        cursor: after ?? resume,
+        next: after === undefined ? { behind: "mark", mark } : behindNumber(changes, after),
+        snapshotOf: after === 0 ? resume : undefined,
         page: undefined,
       };
       if (register.size === 0) startTimers();
@@ -349,16 +387,37 @@ export function createChangeFeed(views: Views, limits: Partial<FeedLimits> = {})
   };
 }
 
-/** A lead's latest change as a list: empty where it is not behind the number. */
-function headsOfLead(views: Views, leadId: string, after: number): ChangeHead[] {
-  const head = views.head(leadId);
-  return head !== undefined && head.number > after ? [head] : [];
+/** Where one goes on that has seen everything up to a number. */
+function behindNumber(changes: Changes, number: number): Next {
+  const mark = changes.markOf(number);
+  return mark === undefined ? { behind: "number", number, began: changes.reach() } : { behind: "mark", mark };
+}
+
+const isHere = (changes: Changes, mark: number, now: Reach): boolean =>
+  mark <= now.mark && changes.remembers(mark);
+
+function headsOf(changes: Changes, next: Next, leadId: string | undefined, workspaceId: string): ToldHead[] {
+  if (next.behind === "mark")
+    return leadId === undefined
+      ? changes.since(next.mark, PAGE, workspaceId)
+      : changes.sinceOf(leadId, next.mark);
+  const { number, began } = next;
+  const found =
+    leadId === undefined
+      ? changes.byNumber(number, PAGE, workspaceId)
+      : [changes.head(leadId)].filter((head) => head !== undefined && head.number > number);
+  // Changes of lower numbers may still come: it goes on elsewhere behind what had all come when it began.
+  return (found as ChangeHead[]).map((head) => ({
+    ...head,
+    mark: began.mark,
+    resume: Math.min(head.number, began.resume),
+  }));
 }
 
 /** @param seen the number up to which the subscriber was told of everything */
 function concerns(
   { workspaceId, leadId, status, sections }: Subscriber,
-  head: ChangeHead,
+  head: ToldHead,
   seen: number,
 ): boolean {
   if (head.workspaceId !== workspaceId || (leadId !== undefined && head.leadId !== leadId)) return false;

@@ -1,23 +1,25 @@
 import { type ChangeRow, changedSections, viewWithoutUrls } from "../shared/view/change.ts";
 
-// Server-Sent Events as text. An event's id is the number of the change: behind it a client goes on.
+// Server-Sent Events as text. Behind an event's id a client goes on, here or on another node: it is the number of the change,
+// on a replica the number up to which everything had come when the change came.
 
 const END = Buffer.from("}\n\n");
 
 /**
  * One change: the view as it is now, without URLs; or that it is gone.
  * @param after the number up to which the reader has seen all: the sections that changed since are named
+ * @param id the number behind which the reader may go on
  */
-export function changeFrame(row: ChangeRow, after: number): Buffer {
+export function changeFrame(row: ChangeRow, after: number, id: number): Buffer {
   const { number, leadId, status, body, urlSlots } = row;
   if (status === null || body === null) {
     const data = JSON.stringify({ leadId, version: number });
-    return Buffer.from(`id: ${number}\nevent: lead_view.erased\ndata: ${data}\n\n`);
+    return Buffer.from(`id: ${id}\nevent: lead_view.erased\ndata: ${data}\n\n`);
   }
   const known = { leadId, version: number, status, changed: changedSections(row, after) };
   const head = JSON.stringify(known).slice(0, -1);
   return Buffer.concat([
-    Buffer.from(`id: ${number}\nevent: lead_view.changed\ndata: ${head},"view":`),
+    Buffer.from(`id: ${id}\nevent: lead_view.changed\ndata: ${head},"view":`),
     viewWithoutUrls(body, urlSlots),
     END,
   ]);

@@ -1,8 +1,9 @@
 import cluster from "node:cluster";
 import { mkdirSync } from "node:fs";
+import { explain } from "../shared/command-line/explain.ts";
 import { type Config, ConfigError, keysFile, readConfig } from "../shared/config.ts";
 import { openKeys } from "../shared/keys.ts";
-import { createLog, type Logger } from "../shared/log.ts";
+import { createLog, type Logger, warnOfMistypedSettings } from "../shared/log.ts";
 import { createMetricsOfWorkers } from "./cluster-metrics.ts";
 import { answerWorkers } from "./primary.ts";
 import { createQuotasOfWorkers } from "./quotas.ts";
@@ -15,14 +16,15 @@ try {
   const config = readConfig(process.env);
   log = createLog("api", config.logLevel);
   if (cluster.isPrimary) {
-    mkdirSync(config.databaseDir, { recursive: true });
+    warnOfMistypedSettings(log);
+    mkdirSync(config.databaseDir, { recursive: true, mode: 0o700 });
     openKeys(keysFile(config)).close();
   }
   if (cluster.isWorker || config.apiWorkers === 1) await serveHere(config, log);
   else serveByWorkers(config, log);
 } catch (error) {
   if (!(error instanceof Error)) throw error;
-  log.fatal({ error: error.message }, error instanceof ConfigError ? "bad settings" : "api can't start");
+  log.fatal({ error: explain(error) }, error instanceof ConfigError ? "bad settings" : "api can't start");
   // A worker that is left without its primary would end with 0.
   process.exit(error instanceof CannotListen ? CANNOT_LISTEN : 1);
 }

@@ -34,6 +34,14 @@ export const PARAMETERS = {
       "or 504 where it is not folded within 2 seconds.",
     schema: { type: "string" },
   },
+  version: {
+    name: "x-wait-for-version",
+    in: "header",
+    description:
+      "The number of a change, of this lead or of another one, as streams and webhooks tell it: the answer is no older, " +
+      "whichever node gives it, or 504 where it does not come within 2 seconds.",
+    schema: { type: "string", pattern: "^\\d{1,16}$" },
+  },
   requestId: {
     name: "x-request-id",
     in: "header",
@@ -126,9 +134,11 @@ const PROBLEMS: Readonly<Record<number, string>> = {
   400: "The request is not valid; the detail says what is wrong",
   401: "There is no key, or one that is not known",
   404: "There is no such lead in the key's workspace",
+  421: "This node does not know the node of the key's workspace (SHARD_URLS)",
   429: "Too many requests, connections or waits of this key, or too many wrong keys from this address",
-  503: "The views can't be read right now",
-  504: "The event was not folded within the time that a request waits",
+  503: "The views, or the node of the key's workspace, can't be read right now",
+  504: "The event was not folded, or the change not here, within the time that a request waits, or the node of the key's workspace did not answer",
+  508: "The request was passed on already, and the nodes contradict each other about its workspace's shard",
 };
 
 export const problems = (...statuses: number[]) =>

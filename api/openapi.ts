@@ -20,6 +20,9 @@ import {
 import type { Section } from "./representation.ts";
 import { DEFAULT_LIMIT, MOST_LEADS } from "./routes/find.ts";
 
+/** What any node may have to say of a request for a workspace. */
+const ANYWHERE = [421, 429, 503, 504, 508];
+
 /** The HTTP API as OpenAPI 3.1, from the same Schemas that the views are held to. */
 export function openApiDocument(): Record<string, unknown> {
   const { $schema: _, ...leadView } = jsonSchemaOf(LeadView, "LeadView");
@@ -69,7 +72,7 @@ export function openApiDocument(): Record<string, unknown> {
             parameter("from"),
             parameter("requestId"),
           ],
-          responses: { 200: STREAM, ...problems(400, 401, 404, 429, 503) },
+          responses: { 200: STREAM, ...problems(400, 401, 404, ...ANYWHERE) },
         },
       },
       "/api/v1/lead-views/events": {
@@ -91,7 +94,7 @@ export function openApiDocument(): Record<string, unknown> {
             },
             parameter("requestId"),
           ],
-          responses: { 200: STREAM, ...problems(400, 401, 429, 503) },
+          responses: { 200: STREAM, ...problems(400, 401, ...ANYWHERE) },
         },
       },
       "/health/live": {
@@ -169,13 +172,14 @@ function read({ operationId, summary, description, content }: Read) {
       parameter("ifNoneMatch"),
       parameter("acceptEncoding"),
       parameter("position"),
+      parameter("version"),
       parameter("requestId"),
     ],
   };
   const own = headers("etag", "x-request-id", "content-encoding");
   const otherwise = {
     304: { description: "The client has these bytes", headers: headers("etag", "x-request-id") },
-    ...problems(400, 401, 404, 429, 503, 504),
+    ...problems(400, 401, 404, ...ANYWHERE),
   };
   return {
     get: {
@@ -261,7 +265,7 @@ function find() {
             },
           },
         },
-        ...problems(400, 401, 429, 503),
+        ...problems(400, 401, ...ANYWHERE),
       },
     },
     head: {
@@ -270,7 +274,7 @@ function find() {
       summary: "Find leads: the headers only",
       responses: {
         200: { description: "The headers of the GET", headers: headers("x-request-id", "content-encoding") },
-        ...problems(400, 401, 429, 503),
+        ...problems(400, 401, ...ANYWHERE),
       },
     },
   };

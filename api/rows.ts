@@ -1,8 +1,8 @@
 import { LRUCache } from "lru-cache";
 import { every } from "../shared/clock.ts";
 import type { Connection } from "../shared/sqlite.ts";
-import { SELECT_LAST_NUMBER } from "../shared/view/change.ts";
 import { type LeadViewRow, SELECT_LEAD_VIEW } from "../shared/view/row.ts";
+import type { Changes } from "./changes.ts";
 import type { Commits } from "./commits.ts";
 import type { Answers } from "./representation.ts";
 
@@ -33,13 +33,18 @@ export interface RowReader {
  * tells. What is kept is decided by `npm run bench:read`: its warm reads come from memory, its cold ones read a row each.
  * @param mostBytes bytes of rows and answers that are kept
  */
-export function createRowReader(db: Connection, commits: Commits, mostBytes: number): RowReader {
+export function createRowReader(
+  db: Connection,
+  commits: Commits,
+  changes: Changes,
+  mostBytes: number,
+): RowReader {
   const numberOf = db
     .prepare<[string], number>("SELECT number FROM lead_view WHERE lead_id = ? AND body IS NOT NULL")
     .pluck();
   const select = db.prepare<[string], LeadViewRow>(SELECT_LEAD_VIEW);
   const cache = new LRUCache<string, HeldRow>({ maxSize: mostBytes });
-  const stopForgetting = forgetChanged(db, cache);
+  const stopForgetting = forgetChanged(db, changes, cache);
   let reads = 0;
   const keep = (row: HeldRow) => {
     cache.delete(row.leadId);
@@ -97,21 +102,23 @@ const AT_ONCE = 1_000;
  * Drops from memory what has changed, whether somebody reads it or not: an erased lead's bytes do not stay.
  * @returns a function that stops it
  */
-function forgetChanged(db: Connection, cache: LRUCache<string, HeldRow>): () => void {
+function forgetChanged(db: Connection, changes: Changes, cache: LRUCache<string, HeldRow>): () => void {
   const lastCommit = db.prepare<[], number>("PRAGMA data_version").pluck();
-  const changed = db.prepare<[number, number], { readonly number: number; readonly leadId: string }>(
-    "SELECT number, lead_id AS leadId FROM lead_view WHERE number > ? ORDER BY number LIMIT ?",
-  );
-  let last = db.prepare<[], number>(SELECT_LAST_NUMBER).pluck().get() as number;
+  let last = changes.reach().mark;
   let seen: number | undefined;
   const look = () => {
     try {
       const commit = lastCommit.get();
       if (commit === seen) return;
+      // What can't be told apart any more is all forgotten.
+      if (!changes.remembers(last)) {
+        last = changes.reach().mark;
+        cache.clear();
+      }
       for (;;) {
-        const rows = changed.all(last, AT_ONCE);
-        for (const { number, leadId } of rows) {
-          last = number;
+        const rows = changes.changed(last, AT_ONCE);
+        for (const { mark, leadId } of rows) {
+          last = mark;
           cache.delete(leadId);
         }
         if (rows.length < AT_ONCE) break;

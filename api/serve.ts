@@ -9,6 +9,8 @@ import { openKeysReader } from "./keys.ts";
 import { createPresigner } from "./presign.ts";
 import { createAsker } from "./primary.ts";
 import { createServer } from "./server.ts";
+import { openShardNodes } from "./shard-nodes.ts";
+import { createTurn } from "./turn.ts";
 import { openViews } from "./views.ts";
 
 /** It can't be listened at the address: starting again would not help. */
@@ -27,6 +29,8 @@ export async function serve(config: Config, log: Logger): Promise<(drainMs?: num
   const views = openViews(config.databaseDir, config.apiCacheBytes);
   const keys = openKeysReader(keysFile(config));
   const readiness = createReadiness(config.databaseDir);
+  const shards = openShards(config);
+  const most = mostConnections();
   const server = createServer({
     views,
     keys,
@@ -38,7 +42,9 @@ export async function serve(config: Config, log: Logger): Promise<(drainMs?: num
     trustedProxies: config.trustedProxies,
     topics: config.topics,
     ask: createAsker(),
-    mostConnections: mostConnections(),
+    // What is passed on takes a second connection.
+    mostConnections: shards ? most && Math.ceil(most / 2) : most,
+    shards,
     streamsPerKey: config.streamsPerKey,
   });
   try {
@@ -55,8 +61,17 @@ export async function serve(config: Config, log: Logger): Promise<(drainMs?: num
     keys.close();
     views.close();
     readiness.close();
+    shards?.turn.close();
     log.info("api stopped");
   };
+}
+
+/** Undefined where this node has the views of all workspaces, whoever else has them too. */
+function openShards({ role, shard, shardUrls, databaseDir, kafka }: Config) {
+  if (role === "replica" || (shard.count === 1 && shardUrls.length === 0)) return undefined;
+  // Where the shard has another address, its other database takes over from a projector that was silent for so long.
+  const leaseMs = (shardUrls[shard.index]?.length ?? 0) > 1 ? kafka?.sessionTimeoutMs : undefined;
+  return { shard, urls: shardUrls, turn: createTurn(databaseDir, leaseMs), nodes: openShardNodes() };
 }
 
 const LOOK_MS = 20;

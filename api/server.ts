@@ -9,6 +9,7 @@ import { shareConnections } from "./connection-shares.ts";
 import type { Keys } from "./keys.ts";
 import { authenticate } from "./plugins/authenticate.ts";
 import { docs } from "./plugins/docs.ts";
+import { forward, type Shards } from "./plugins/forward.ts";
 import { limitRate } from "./plugins/limit-rate.ts";
 import { refuseRepeats } from "./plugins/refuse-repeats.ts";
 import { streams } from "./plugins/streams.ts";
@@ -43,6 +44,8 @@ export interface ServerParts {
   readonly mostConnections: number | undefined;
   /** Streams that a key may have open, over all workers. */
   readonly streamsPerKey: number;
+  /** Where other workspaces' requests are passed on to; absent = this node serves all of them. */
+  readonly shards?: Shards | undefined;
   /** What streams may keep waiting; absent = the defaults. */
   readonly feedLimits?: Partial<FeedLimits>;
 }
@@ -59,6 +62,7 @@ export interface LeadServer extends FastifyInstance {
 export function createServer(parts: ServerParts): LeadServer {
   const { views, keys, log, ratePerMinute, timeouts, trustedProxies, ask } = parts;
   let draining = false;
+  let endPassedOn: () => void = () => undefined;
   const metrics = createApiMetrics();
   const known = unavailable(log);
   const quotas = createQuotas(ratePerMinute, ask);
@@ -78,12 +82,18 @@ export function createServer(parts: ServerParts): LeadServer {
     closesConnections: () => draining || connections.areFew(),
   });
   const connections = shareConnections(server.server, log, parts.mostConnections);
-  server.addHook("preClose", async () => feed.close());
+  const endStreams = () => {
+    feed.close();
+    endPassedOn();
+  };
+  server.addHook("preClose", async () => endStreams());
   server.register(docs);
-  healthRoutes(server, views, parts.readiness, known, () => draining);
+  healthRoutes(server, views, readinessOf(parts), known, () => draining);
   metricsRoute(server, metrics, feed, ask);
   server.register(async (guarded) => {
     authenticate(guarded, keys, quotas, connections);
+    // Each of them takes two connections.
+    if (parts.shards) endPassedOn = forward(guarded, parts.shards, inProcess && Math.ceil(inProcess / 2));
     if (quotas.requests) limitRate(guarded, ratePerMinute, quotas.requests);
     refuseRepeats(guarded);
     leadRoutes(guarded, views, waits, respond);
@@ -97,9 +107,16 @@ export function createServer(parts: ServerParts): LeadServer {
     drain(): void {
       draining = true;
       // Streams never end by themselves: each client is told to come again, which leads elsewhere by then.
-      feed.close();
+      endStreams();
     },
   });
+}
+
+/** Where databases take turns, ready is also: it is this one's turn. */
+function readinessOf({ readiness, shards }: ServerParts): Pick<Readiness, "reason"> {
+  if (!shards) return readiness;
+  const waits = "another database owns this shard, or it is not known yet who does";
+  return { reason: () => readiness.reason() ?? (shards.turn.isOurs() ? undefined : waits) };
 }
 
 const SAY_MS = 10_000;

@@ -1,16 +1,9 @@
 import { every } from "../shared/clock.ts";
 import { createServingPointer, viewFile } from "../shared/generation.ts";
 import { type Connection, openReader } from "../shared/sqlite.ts";
-import {
-  type ChangeHead,
-  type ChangeRow,
-  SELECT_CHANGE,
-  SELECT_CHANGE_HEAD,
-  SELECT_CHANGE_HEADS,
-  SELECT_LAST_NUMBER,
-  SELECT_WORKSPACE_CHANGE_HEADS,
-} from "../shared/view/change.ts";
+import { type ChangeRow, SELECT_CHANGE } from "../shared/view/change.ts";
 import { DATABASE_VERSION } from "../shared/view/row.ts";
+import { type Changes, createChanges } from "./changes.ts";
 import { type Commits, watchCommits } from "./commits.ts";
 import { createFindLeads, type FindLeads } from "./find-leads.ts";
 import { createRowReader, type HeldRow } from "./rows.ts";
@@ -30,16 +23,21 @@ export interface Views {
   find: FindLeads;
   /** @throws ViewsUnavailable where no views can be read */
   require(): void;
-  /** The number of the latest change of any lead. @throws ViewsUnavailable */
-  lastChange(): number;
-  /** Changes behind a number, in order, at most so many; of one workspace, or of all. @throws ViewsUnavailable */
-  heads(after: number, most: number, workspaceId?: string): ChangeHead[];
-  /** A lead's latest change, without its view. @throws ViewsUnavailable */
-  head(leadId: string): ChangeHead | undefined;
-  /** The same with its view. @throws ViewsUnavailable */
+  /** The changes that there are now. @throws ViewsUnavailable, as do its functions where the database is exchanged */
+  changes(): Changes;
+  /** A lead's latest change, with its view. @throws ViewsUnavailable */
   change(leadId: string): ChangeRow | undefined;
   /** How far the events are folded; a read after it is no older. @throws ViewsUnavailable */
   positions(): readonly FoldedPosition[];
+  /**
+   * True on a replica that knows of a later change of the workspace's lead than it has: a view that was larger than the
+   * topic of views takes. @throws ViewsUnavailable
+   */
+  isIncomplete(leadId: string, workspaceId: string): boolean;
+  /** True where the lead's change of that number is here, or a later one; a read after it is no older. @throws ViewsUnavailable */
+  hasChange(leadId: string, number: number): boolean;
+  /** SQLite's number of the last commit: another one where anything was written since. @throws ViewsUnavailable */
+  lastCommit(): number;
   close(): void;
 }
 
@@ -78,14 +76,12 @@ export function openViews(databaseDir: string, cacheBytes: number): Views {
     grow: (row, bytes) => open?.grow(row, bytes),
     find: (query) => opened().find(query),
     require: () => void opened(),
-    lastChange: () => opened().lastChange.get() as number,
-    heads: (after, most, workspaceId) =>
-      workspaceId === undefined
-        ? opened().heads.all(after, most)
-        : opened().workspaceHeads.all(workspaceId, after, most),
-    head: (leadId) => opened().head.get(leadId),
+    changes: () => opened().changes,
     change: (leadId) => opened().change.get(leadId),
     positions: () => opened().positions(),
+    isIncomplete: (leadId, workspaceId) => opened().isIncomplete(leadId, workspaceId),
+    lastCommit: () => opened().lastCommit(),
+    hasChange: (leadId, number) => opened().hasChange(leadId, number),
     close() {
       following.stop();
       open?.close();
@@ -109,17 +105,24 @@ function openServing(databaseDir: string, cacheBytes: number) {
 function openChecked(db: Connection, cacheBytes: number) {
   requireVersion(db.pragma("user_version", { simple: true }) as number);
   const commits = watchCommits(db);
-  const rows = createRowReader(db, commits, cacheBytes);
+  const changes = createChanges(db);
+  const rows = createRowReader(db, commits, changes, cacheBytes);
   return {
     read: rows.read,
     grow: rows.grow,
     isSuperseded: createSupersededReader(db, commits),
     find: createFindLeads(db),
     positions: createPositionReader(db, commits),
-    lastChange: db.prepare<[], number>(SELECT_LAST_NUMBER).pluck(),
-    heads: db.prepare<[number, number], ChangeHead>(SELECT_CHANGE_HEADS),
-    workspaceHeads: db.prepare<[string, number, number], ChangeHead>(SELECT_WORKSPACE_CHANGE_HEADS),
-    head: db.prepare<[string], ChangeHead>(SELECT_CHANGE_HEAD),
+    changes,
+    isIncomplete: createIncompleteReader(db, commits),
+    lastCommit: commits.ofNow,
+    hasChange(leadId: string, number: number): boolean {
+      const found = changes.head(leadId)?.number ?? 0;
+      const has = found >= number || changes.reach().resume >= number;
+      // What is read next is of this commit, or of a later one.
+      commits.ofNow();
+      return has;
+    },
     change: db.prepare<[string], ChangeRow>(SELECT_CHANGE),
     close() {
       rows.close();
@@ -134,7 +137,7 @@ function requireVersion(version: number): void {
   const what =
     version > DATABASE_VERSION
       ? "it was made by a newer program: run that one"
-      : "it was made by an older program: npm run rebuild makes it anew";
+      : "it was made by an older program: npx lead-view rebuild makes it anew";
   throw new Error(`${what} (schema version ${version}; this program reads ${DATABASE_VERSION})`);
 }
 
@@ -150,6 +153,27 @@ function createSupersededReader(db: Connection, commits: Commits): () => boolean
       superseded = select.get() !== undefined;
     }
     return superseded;
+  };
+}
+
+/** Looks a lead up among those that a replica could not take in; only where there are any, which each commit may change. */
+function createIncompleteReader(
+  db: Connection,
+  commits: Commits,
+): (leadId: string, workspaceId: string) => boolean {
+  const any = db.prepare<[], unknown>("SELECT 1 FROM set_aside WHERE relay = 'replica' LIMIT 1");
+  const of = db.prepare<[string, string], unknown>(
+    "SELECT 1 FROM set_aside WHERE relay = 'replica' AND name = ? AND lane = ?",
+  );
+  let asOf: number | undefined;
+  let isAny = false;
+  return (leadId, workspaceId) => {
+    const commit = commits.ofTurn();
+    if (commit !== asOf) {
+      asOf = commit;
+      isAny = any.get() !== undefined;
+    }
+    return isAny && of.get(leadId, workspaceId) !== undefined;
   };
 }
 

@@ -1,4 +1,5 @@
 import cluster, { type Worker } from "node:cluster";
+import { fileURLToPath } from "node:url";
 import { after, monotonic } from "../shared/clock.ts";
 import type { Logger } from "../shared/log.ts";
 
@@ -17,6 +18,8 @@ const MOST_FAILED_STARTS = 5;
  * this process gives up, with the worker's exit code.
  */
 export function startWorkers(workers: number, log: Logger): void {
+  // Whatever command began this process: a worker is the API's own program.
+  cluster.setupPrimary({ exec: fileURLToPath(new URL("main.ts", import.meta.url)), args: [] });
   let ending = false;
   let failedStarts = 0;
   let shortLives = 0;

@@ -3,7 +3,15 @@ import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { Schema } from "@effect/schema";
 import type { HttpTimeouts } from "./http/server.ts";
-import { eventTopics, type KafkaConfig, kafkaConfig, kafkaEnvironment } from "./kafka-config.ts";
+import {
+  eventTopics,
+  type KafkaConfig,
+  kafkaConfig,
+  kafkaEnvironment,
+  shardOf,
+  workspacePartitionsOf,
+} from "./kafka-config.ts";
+import type { Shard } from "./shard.ts";
 
 const NonEmpty = Schema.String.check(Schema.isMinLength(1));
 const Digits = (name: string, min: number, max: number) =>
@@ -34,12 +42,28 @@ const Networks = Schema.String.check(
       `TRUSTED_PROXIES must be addresses or networks with commas between, such as 10.0.0.0/8, or ${NETWORKS.join(", ")}`,
   ),
 );
+const ShardUrls = (name: string) =>
+  Schema.String.check(
+    Schema.makeFilter(
+      (text: string) =>
+        shardUrlsOf(text).every((urls) => urls.every(isBase)) ||
+        `${name} must be base addresses in the order of the shards with commas between, such as ` +
+          "http://a:3000,http://b:3000; several of one shard with | between",
+    ),
+  );
+/** A base address has neither path nor query. */
+function isBase(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && `${url.pathname}${url.search}${url.hash}` === "/";
+}
+const shardUrlsOf = (text: string): string[][] => listOf(text).map((urls) => urls.split("|"));
 const listOf = (text: string): string[] => text.split(",").map((one) => one.trim());
 const optional = Schema.optionalKey;
 
 /** Every environment variable the system reads; the README lists the same. */
 const Environment = Schema.Struct({
   ROLE: optional(Schema.Literals(["projector", "replica"])),
+  PROJECTOR_URL: optional(Url),
   EVENT_LOG_DIR: optional(NonEmpty),
   DATABASE_DIR: optional(NonEmpty),
   HOST: optional(NonEmpty),
@@ -70,6 +94,9 @@ const Environment = Schema.Struct({
   S3_ACCESS_KEY_ID: optional(NonEmpty),
   S3_SECRET_ACCESS_KEY: optional(NonEmpty),
   READY_MAX_LAG_S: optional(Digits("READY_MAX_LAG_S", 1, 31_536_000)),
+  FOLD_WORKERS: optional(Digits("FOLD_WORKERS", 1, 64)),
+  SHARD_URLS: optional(ShardUrls("SHARD_URLS")),
+  SHARD_OPS_URLS: optional(ShardUrls("SHARD_OPS_URLS")),
   ...kafkaEnvironment,
 });
 
@@ -94,10 +121,14 @@ export interface OpsConfig {
 }
 
 export const DEFAULT_OPS_PORT = 3_001;
+/** Where the embedded event log is without a word, from the folder that the program is started in. */
+export const DEFAULT_EVENT_LOG_DIR = "data";
 
 export interface Config {
   /** A projector folds the event log; a replica follows the topic of views and folds nothing. */
   readonly role: "projector" | "replica";
+  /** Where a replica fetches views that are larger than their topic takes: the projector's OPS_PORT. */
+  readonly projectorUrl: string | undefined;
   readonly eventLogDir: string;
   /** Holds the generations of the views, and the keys. */
   readonly databaseDir: string;
@@ -122,6 +153,8 @@ export interface Config {
   readonly ratePerMinute: number;
   /** Seconds; views that are further behind the log are not ready. */
   readonly readyMaxLagSeconds: number;
+  /** Threads that a build folds in, beside the one that writes; with 1 that one folds too. */
+  readonly foldWorkers: number;
   readonly logLevel: string;
   /** The workspace of webhook bodies that name none; undefined = such bodies are dead letters. */
   readonly webhookWorkspaceId: string | undefined;
@@ -133,6 +166,17 @@ export interface Config {
   readonly s3: S3Config | undefined;
   /** The producers' name of each event topic, by the catalogue's name. */
   readonly topics: ReadonlyMap<string, string>;
+  /** The part of all workspaces that is folded and served here. */
+  readonly shard: Shard;
+  /** The base addresses of each shard's APIs, by the shard's index; empty = there is only this one. */
+  readonly shardUrls: readonly (readonly string[])[];
+  /** The base addresses of each shard's projectors, where they tell of themselves; empty = they are not known. */
+  readonly shardOpsUrls: readonly (readonly string[])[];
+  /**
+   * How many partitions the workspaces' events are spread over by their workspaces; undefined = by their leads, or, with
+   * shards, as many as the event topics have.
+   */
+  readonly workspacePartitions: number | undefined;
   /** Undefined = the event log is the folder of files. */
   readonly kafka: KafkaConfig | undefined;
 }
@@ -163,9 +207,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   if (role === "replica" && kafka === undefined)
     throw new ConfigError("bad configuration: ROLE=replica follows a topic of Kafka: set KAFKA_BROKERS");
   const apiWorkers = Number(settings.API_WORKERS ?? availableParallelism());
-  const eventLogDir = settings.EVENT_LOG_DIR ?? "data";
+  const eventLogDir = settings.EVENT_LOG_DIR ?? DEFAULT_EVENT_LOG_DIR;
   return {
     role,
+    projectorUrl: settings.PROJECTOR_URL,
     eventLogDir,
     databaseDir: settings.DATABASE_DIR ?? eventLogDir,
     host: settings.HOST ?? "127.0.0.1",
@@ -189,14 +234,40 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     },
     traceEndpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
     readyMaxLagSeconds: Number(settings.READY_MAX_LAG_S ?? 60),
+    foldWorkers: Number(settings.FOLD_WORKERS ?? Math.min(64, availableParallelism())),
     logLevel: settings.LOG_LEVEL ?? "info",
     webhookWorkspaceId: settings.WEBHOOK_WORKSPACE_ID,
     webhooksAllowPrivate: settings.WEBHOOKS_ALLOW_PRIVATE === "true",
     maxEventBytes: Number(settings.MAX_EVENT_BYTES ?? 1_048_576),
     s3: s3Config(settings),
     topics: eventTopics(settings),
+    ...shardConfig(settings),
     kafka,
   };
+}
+
+function shardConfig(
+  settings: (typeof Environment)["Type"],
+): Pick<Config, "shard" | "shardUrls" | "shardOpsUrls" | "workspacePartitions"> {
+  const shard = shardOf(settings);
+  const [shardUrls, shardOpsUrls] = (["SHARD_URLS", "SHARD_OPS_URLS"] as const).map((name) => {
+    const urls = shardUrlsOf(settings[name] ?? "");
+    if (settings[name] === undefined) return [];
+    if (urls.length === shard.count) return urls;
+    throw new ConfigError(
+      `bad configuration: ${name} has the addresses of ${urls.length} shards, SHARD says that there are ${shard.count}`,
+    );
+  }) as [string[][], string[][]];
+  const workspacePartitions = workspacePartitionsOf(settings);
+  if (shard.count > 1 && settings.KAFKA_BROKERS === undefined) {
+    throw new ConfigError("bad configuration: shards need Kafka; set KAFKA_BROKERS, or leave SHARD out");
+  }
+  if (workspacePartitions !== undefined && workspacePartitions % shard.count !== 0) {
+    throw new ConfigError(
+      `bad configuration: WORKSPACE_PARTITIONS must be a multiple of the number of shards, ${shard.count}`,
+    );
+  }
+  return { shard, shardUrls, shardOpsUrls, workspacePartitions };
 }
 
 const MIB = 1024 ** 2;

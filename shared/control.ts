@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { wallClock } from "./clock.ts";
-import { type Connection, openReader, openWriter } from "./sqlite.ts";
+import { type Connection, openReader, openWriter, setUp } from "./sqlite.ts";
 
 /** What is asked of the owner of a folder, and what the owner says of itself. */
 export const controlFile = (databaseDir: string): string => join(databaseDir, "control.sqlite");
@@ -23,6 +23,7 @@ const SCHEMA = `
     one INTEGER PRIMARY KEY CHECK (one = 1), pid INTEGER NOT NULL, started_at INTEGER NOT NULL,
     heartbeat_at INTEGER NOT NULL, reason TEXT, lag INTEGER NOT NULL
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS turn (one INTEGER PRIMARY KEY CHECK (one = 1), owns INTEGER) STRICT;
   CREATE TABLE IF NOT EXISTS request (
     id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, arguments TEXT NOT NULL, asked_by TEXT NOT NULL,
     asked_at INTEGER NOT NULL, state TEXT NOT NULL, progress TEXT, result TEXT, error TEXT, cancel INTEGER NOT NULL DEFAULT 0
@@ -37,17 +38,24 @@ export function openControl(
   databaseDir: string,
   { waitMs }: { readonly waitMs?: number | undefined } = {},
 ): Connection {
-  const db = openWriter(controlFile(databaseDir));
-  // Small, and of no use after a crash of the machine: no commit waits for the disk.
-  db.pragma("synchronous = OFF");
-  db.pragma("wal_autocheckpoint = 200");
-  db.exec(SCHEMA);
-  if (waitMs !== undefined) db.pragma(`busy_timeout = ${waitMs}`);
-  return db;
+  return setUp(openWriter(controlFile(databaseDir)), (db) => {
+    // Small, and of no use after a crash of the machine: no commit waits for the disk.
+    db.pragma("synchronous = OFF");
+    db.pragma("wal_autocheckpoint = 200");
+    db.exec(SCHEMA);
+    if (waitMs !== undefined) db.pragma(`busy_timeout = ${waitMs}`);
+  });
 }
 
 export const SELECT_OWNER =
   "SELECT pid, started_at AS startedAt, heartbeat_at AS heartbeatAt, reason, lag FROM owner";
+
+/**
+ * Whose turn it is where databases take turns: 1 this folder's, 0 another one's, null not known (the projector starts, or
+ * has stopped). And when its projector was last heard of.
+ */
+export const SELECT_TURN =
+  "SELECT turn.owns, owner.heartbeat_at AS heartbeatAt FROM turn, owner WHERE turn.one = 1 AND owner.one = 1";
 
 /** A heart that is older, or further ahead, than this beats no more. Milliseconds. */
 export const HEARTBEAT_LIMIT_MS = 5_000;

@@ -1,4 +1,6 @@
 import { type Logger, pino } from "pino";
+import { printable } from "./command-line/terminal.ts";
+import { mistypedSettings } from "./mistyped-settings.ts";
 
 export type { Logger };
 
@@ -8,6 +10,15 @@ const PLAIN_ID = /^[\w.:-]{1,100}$/;
 export const plainId = (given: unknown): string | undefined =>
   typeof given === "string" && PLAIN_ID.test(given) ? given : undefined;
 
-/** The process's JSON log. Fields that could carry a key or a person's data are never handed to it. */
+/**
+ * The process's JSON log. Fields that could carry a key or a person's data are never handed to it; what is in others never
+ * steers the terminal that it may be read on.
+ */
 export const createLog = (name: "projector" | "api" | "start", level: string): Logger =>
-  pino({ name, level, redact: ["req.headers", "headers"] });
+  pino({ name, level, redact: ["req.headers", "headers"], hooks: { streamWrite: printable } });
+
+/** Says which environment variables look like mistyped settings. */
+export function warnOfMistypedSettings(log: Pick<Logger, "warn">): void {
+  for (const { name, nearest } of mistypedSettings(process.env))
+    log.warn({ name, nearest }, "an environment variable is no setting; is the nearest one meant?");
+}

@@ -58,7 +58,7 @@ export function eventRoutes(
     const { workspaceId, keyId } = request;
     const key = request.headers["x-api-key"] as string;
     // Before the first byte: an unreadable database is a problem, not a broken stream.
-    views.lastChange();
+    views.require();
     if (isDraining())
       throw new ProblemError(503, "This process is stopping. Try again.", { "retry-after": "1" });
     const release = await limit.take(keyId);

@@ -78,13 +78,28 @@ function numberOf(name: string, given: string | undefined, most: number, otherwi
 
 /** `{"leads": [{"lead": …, "status": …}], "nextCursor": …}`, from the rows' own bytes. */
 function pageOf(found: readonly FoundLead[], limit: number): Buffer {
-  const page = found.slice(0, limit);
-  const next = found.length > limit ? page.at(-1)?.number : undefined;
+  const { page, next } = cut(found, limit);
   return Buffer.concat([
     OPEN,
     ...page.flatMap(({ head }, index) => (index === 0 ? [head, CLOSE] : [COMMA, head, CLOSE])),
     Buffer.from(`],"nextCursor":${next === undefined ? "null" : `"${next}"`}}`),
   ]);
+}
+
+/**
+ * What fits on the page, and the number that the next page begins below. On a replica of several shards two leads can have
+ * one number: such leads stand on one page, where it can hold them.
+ */
+function cut(
+  found: readonly FoundLead[],
+  limit: number,
+): { readonly page: readonly FoundLead[]; readonly next: number | undefined } {
+  const page = found.slice(0, limit);
+  const beyond = found[limit];
+  if (beyond === undefined) return { page, next: undefined };
+  const untied = page.filter(({ number }) => number > beyond.number);
+  const fits = untied.length > 0 ? untied : page;
+  return { page: fits, next: fits.at(-1)?.number };
 }
 
 const OPEN = Buffer.from('{"leads":[');

@@ -11,7 +11,7 @@ import { type Views, ViewsUnavailable } from "../views.ts";
 export function healthRoutes(
   server: FastifyInstance,
   views: Views,
-  readiness: Readiness,
+  readiness: Pick<Readiness, "reason">,
   sayUnavailable: (error: Error) => unknown,
   isDraining: () => boolean,
 ): void {

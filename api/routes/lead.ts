@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteHandlerMethod } from "fastify";
 import { ProblemError } from "../../shared/http/problem.ts";
-import { type PositionWaits, WAIT_HEADER } from "../position-waits.ts";
+import { type PositionWaits, VERSION_HEADER, WAIT_HEADER } from "../position-waits.ts";
 import type { Answer, Respond, Section } from "../representation.ts";
 import type { Views } from "../views.ts";
 
@@ -29,6 +29,7 @@ export function leadRoutes(
 ): void {
   const answer = (request: FastifyRequest<LeadRequest>, reply: FastifyReply, section?: Section): void => {
     const row = views.read(request.params.leadId);
+    if (views.isIncomplete(request.params.leadId, request.workspaceId)) throw notHereYet();
     // One answer for an unknown, an erased and another workspace's lead: a key learns nothing of others' leads.
     if (row === undefined || row.workspaceId !== request.workspaceId) throw noSuchLead();
     const made = respond(row, request.raw.headers, section);
@@ -41,12 +42,13 @@ export function leadRoutes(
   };
   const handlerOf = (section?: Section) => (request: FastifyRequest<LeadRequest>, reply: FastifyReply) => {
     requireLeadId(request.params.leadId);
-    const position = request.raw.headers[WAIT_HEADER];
-    if (position === undefined) {
+    const { [WAIT_HEADER]: position, [VERSION_HEADER]: version } = request.raw.headers;
+    if (position === undefined && version === undefined) {
       answer(request, reply, section);
       return;
     }
-    const cancel = waits.wait(String(position), request.keyId, (problem) => {
+    const given = { position: position?.toString(), version: version?.toString() };
+    const cancel = waits.wait(given, request.params.leadId, request.keyId, (problem) => {
       try {
         if (problem === undefined) answer(request, reply, section);
         else reply.send(problem);
@@ -70,6 +72,16 @@ function send(reply: FastifyReply, { status, headers, body }: Answer): void {
   reply.code(status).headers(headers);
   reply.send(body ?? undefined);
 }
+
+/** An older view, or none, in its place would be taken for the truth. */
+const notHereYet = (): ProblemError =>
+  new ProblemError(
+    503,
+    "This lead's latest view is too large for the topic that this replica follows, and not here yet.",
+    {
+      "retry-after": "5",
+    },
+  );
 
 const noSuchLead = (): ProblemError => new ProblemError(404, "No such lead.");
 

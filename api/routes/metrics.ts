@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { ChangeFeed } from "../change-feed.ts";
 import { metricsOfAll } from "../cluster-metrics.ts";
 import type { createAsker } from "../primary.ts";
@@ -23,9 +23,20 @@ export function createApiMetrics(): ApiMetrics {
     buckets: DURATIONS,
     registers: [registry],
   });
+  const errors = new Counter({
+    name: "lead_view_http_errors_total",
+    help: "Answers of 500 and above by status, without those of /health/ready",
+    labelNames: ["status"],
+    registers: [registry],
+  });
+  // From the start on, so that the first one is an increase.
+  for (const status of [500, 503, 504]) errors.inc({ status }, 0);
   return {
     registry,
-    answered: (route, status, seconds) => requests.observe({ route, status }, seconds),
+    answered(route, status, seconds) {
+      requests.observe({ route, status }, seconds);
+      if (status >= 500 && route !== "/health/ready") errors.inc({ status });
+    },
   };
 }
 

@@ -1,5 +1,4 @@
 import type { Identity } from "../fold/identity.ts";
-import type { LeadPart } from "../fold/lead-part.ts";
 import { byTimeThenId } from "../fold/order.ts";
 
 /** A view lists at most this many (rule: cost). */
@@ -8,22 +7,17 @@ const MOST_MATCHES = 50;
 export const MOST_SHARED = 200;
 
 /** A created lead of the workspace that shares this lead's e-mail or phone. */
-export interface MatchingLead {
+export interface MatchingLead extends Pick<Identity, "createdAt" | "matchable" | "card"> {
   readonly id: string;
-  readonly identity: Pick<Identity, "createdAt" | "matchable" | "card">;
   readonly matchedOn: readonly ("email" | "phoneNumber")[];
 }
 
-/** What matchingLeads shows: oldest first, none for a test lead. */
-export function renderMatchingLeads(
-  { leadId, record }: LeadPart,
-  candidates: readonly MatchingLead[],
-): string {
-  if (record.isTest === true) return "[]";
+/** What matchingLeads shows of the leads that share an identity with one, itself perhaps among them: oldest first. */
+export function renderMatchingLeads(leadId: string, candidates: readonly MatchingLead[]): string {
   const shown = candidates
-    .filter(({ id, identity }) => id !== leadId && identity.matchable)
-    .sort((a, b) => byTimeThenId(a.identity.createdAt, a.id, b.identity.createdAt, b.id))
+    .filter(({ id, matchable }) => id !== leadId && matchable)
+    .sort((a, b) => byTimeThenId(a.createdAt, a.id, b.createdAt, b.id))
     .slice(0, MOST_MATCHES)
-    .map(({ identity, matchedOn }) => `${identity.card},"matchedOn":${JSON.stringify(matchedOn)}}`);
+    .map(({ card, matchedOn }) => `${card},"matchedOn":${JSON.stringify(matchedOn)}}`);
   return `[${shown.join(",")}]`;
 }

@@ -10,6 +10,7 @@ export type DecodeErrorCode =
   | "unknown_event"
   | "unknown_topic"
   | "wrong_topic"
+  | "wrong_partition"
   | "unsupported_version"
   | "unsupported_content"
   | "invalid_event"

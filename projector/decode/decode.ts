@@ -1,5 +1,6 @@
 import { type Event, TOPICS, topicOf } from "../../shared/events/catalogue.ts";
 import { isObject, isRaw, parseExactly, plain } from "../../shared/events/exact-json.ts";
+import { partitionOfWorkspace } from "../../shared/shard.ts";
 import type { SourceRecord } from "../source/source.ts";
 import {
   binaryEnvelope,
@@ -37,6 +38,8 @@ interface DecodeOptions {
   readonly maxEventBytes: number;
   /** The workspace of webhook bodies that name none; undefined = such bodies are refused. */
   readonly webhookWorkspaceId: string | undefined;
+  /** How many partitions the events are spread over by their workspaces; absent = they are not. */
+  readonly workspacePartitions?: number | undefined;
   /** Where documents are, to tell their keys from their URLs; undefined = unknown. */
   readonly s3?: DocumentStore | undefined;
   /** Absent = the catalogue's. */
@@ -50,6 +53,7 @@ const KNOWN_TOPICS: ReadonlySet<string> = new Set(Object.values(TOPICS));
 export function createDecoder({
   maxEventBytes,
   webhookWorkspaceId,
+  workspacePartitions,
   s3,
   upcasters = UPCASTERS,
 }: DecodeOptions): Decode {
@@ -65,12 +69,15 @@ export function createDecoder({
     if (value === null && mode === undefined) return { topic, leadId: erasedLead(topic, key), erase: true };
     if (topic === TOPICS.webhook) {
       const events = webhookEvents(record, bodyOf(value), webhooks);
-      return { topic, leadId: leadOf(events, key), events, eventKey: null };
+      const leadId = leadOf(events, key);
+      requirePartition(record, events, workspacePartitions);
+      return { topic, leadId, events, eventKey: null };
     }
     const envelope = envelopeOf(record, value, mode);
     const event = eventOf(envelope, upcasters);
     const leadId = leadOf([event], key);
     checkTopic(topic, event);
+    requirePartition(record, [event], workspacePartitions);
     return { topic, leadId, events: [event], eventKey: eventKey(event, envelope) };
   };
 }
@@ -145,4 +152,22 @@ function bodyOf(value: CheckedJson | null): CheckedJson {
 function checkTopic(topic: string, event: Event): void {
   const owner = topicOf(event.event);
   if (owner !== topic) throw new DecodeError("wrong_topic", `${event.event} belongs on ${owner}`);
+}
+
+/**
+ * An event that is not where its workspace's others are would be folded by another shard: matching leads would miss it,
+ * and readers would not find it (rule: a workspace is one shard's). A record's events are all of one workspace.
+ */
+function requirePartition(
+  { partition }: SourceRecord,
+  [event]: readonly Event[],
+  partitions: number | undefined,
+): void {
+  if (partitions === undefined || event === undefined) return;
+  const own = partitionOfWorkspace(event.workspaceId, partitions);
+  if (own === partition) return;
+  throw new DecodeError(
+    "wrong_partition",
+    `this is partition ${partition}; the event's workspace has partition ${own} of ${partitions}: produce it there`,
+  );
 }

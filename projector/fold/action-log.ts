@@ -1,10 +1,11 @@
 import type { actionLogEvents } from "../../shared/events/action-log.ts";
 import type { EventOf } from "../../shared/events/catalogue.ts";
 import { ActionLog as ActionLogView } from "../../shared/view/lead-view.ts";
-import { arrange, type Fields, type Shape, shapeOf } from "./entity.ts";
-import { FoldError } from "./fold-error.ts";
+import { type Fields, type Shape, shapeOf } from "./entity.ts";
+import { unknownEntity } from "./fold-error.ts";
 
 export type ActionLogEvent = EventOf<keyof typeof actionLogEvents>;
+/** An action log's fields, merged and in no order. */
 export type ActionLog = Fields & { readonly id: string };
 
 const logShape = shapeOf(ActionLogView);
@@ -27,23 +28,18 @@ export const isPatch = (event: ActionLogEvent): boolean => event.event !== "acti
 export function foldActionLog(log: ActionLog | undefined, event: ActionLogEvent): ActionLog {
   switch (event.event) {
     case "action_log.created":
-      return arrange(actionLogShape, event.data) as ActionLog;
+      return event.data;
     case "action_log.completed":
     case "action_log.failed":
-      return arrange(actionLogShape, { ...log, ...event.data, status: STATUS_OF[event.event] }) as ActionLog;
+      return { ...log, ...event.data, status: STATUS_OF[event.event] };
     case "action_log.cancelled":
-      return arrange(actionLogShape, {
-        ...known(log),
-        ...event.data,
-        status: STATUS_OF[event.event],
-      }) as ActionLog;
+      return { ...known(log), ...event.data, status: STATUS_OF[event.event] };
     case "action_log.updated":
-      return arrange(actionLogShape, { ...known(log), ...event.data }) as ActionLog;
+      return { ...known(log), ...event.data };
   }
 }
 
 function known(log: ActionLog | undefined): ActionLog {
-  if (!log)
-    throw new FoldError("unknown_entity", "the lead has no such action log; retry once it was created");
+  if (!log) throw unknownEntity("action log", "created");
   return log;
 }

@@ -50,38 +50,54 @@ function structOf(schema: SchemaNode): SchemaNode | undefined {
 /** The same fields in their shape's order, without the computed ones. */
 export function arrange(shape: Shape, fields: Fields): Fields {
   const arranged: Record<string, unknown> = {};
+  const { names, children } = shape;
   let found = 0;
-  for (const name of shape.names) {
+  for (const name of names) {
     const value = fields[name];
     if (value === undefined) continue;
-    const child = shape.children.get(name);
+    const child = typeof value === "object" && value !== null ? children.get(name) : undefined;
     arranged[name] = child ? arrangeChild(child, value) : value;
     found++;
   }
-  const given = Object.keys(fields);
-  if (given.length > found) {
-    for (const name of given.sort()) {
-      if (!Object.hasOwn(arranged, name) && !shape.computed.has(name)) arranged[name] = fields[name];
+  let given = 0;
+  for (const _ in fields) given++;
+  if (given > found) {
+    for (const name of Object.keys(fields).sort()) {
+      if (Object.hasOwn(arranged, name) || shape.computed.has(name)) continue;
+      arranged[name] = fields[name];
+      if (isDigit(name.charCodeAt(0))) metIndexNames = true;
     }
   }
   return arranged;
 }
+
+const isDigit = (unit: number): boolean => unit >= 48 && unit <= 57;
+
+/** True where an arrangement met a name such as "7", which JavaScript moves to the front of every object. */
+let metIndexNames = false;
 
 function arrangeChild(shape: Shape, value: unknown): unknown {
   if (Array.isArray(value)) return value.map((element) => arrangeChild(shape, element));
   return isObject(value) ? arrange(shape, value) : value;
 }
 
-/** The JSON text of an arranged entity. */
+/** The JSON text of an entity, its fields in their shape's order. */
 export function render(shape: Shape, fields: Fields): string {
-  // JavaScript moves names such as "7" to the front of every object; where there are any, order by hand.
-  if (!hasIndexNames(shape, fields)) return JSON.stringify(fields);
-  const names = Object.keys(fields);
-  const known = shape.names.filter((name) => Object.hasOwn(fields, name));
-  const unknown = names.filter((name) => !known.includes(name)).sort();
+  metIndexNames = false;
+  const arranged = arrange(shape, fields);
+  return metIndexNames ? renderByHand(shape, arranged) : JSON.stringify(arranged);
+}
+
+/** Orders what JavaScript's own objects can't. */
+function renderByHand(shape: Shape, arranged: Fields): string {
+  const known = shape.names.filter((name) => Object.hasOwn(arranged, name));
+  const isKnown = new Set(known);
+  const unknown = Object.keys(arranged)
+    .filter((name) => !isKnown.has(name))
+    .sort();
   const members = [...known, ...unknown].map((name) => {
     const child = shape.children.get(name);
-    const value = fields[name];
+    const value = arranged[name];
     return `${JSON.stringify(name)}:${child ? renderChild(child, value) : JSON.stringify(value)}`;
   });
   return `{${members.join(",")}}`;
@@ -89,25 +105,10 @@ export function render(shape: Shape, fields: Fields): string {
 
 function renderChild(shape: Shape, value: unknown): string {
   if (Array.isArray(value)) return `[${value.map((element) => renderChild(shape, element)).join(",")}]`;
-  return isObject(value) ? render(shape, value) : JSON.stringify(value);
+  return isObject(value) ? renderByHand(shape, value) : JSON.stringify(value);
 }
 
-function hasIndexNames(shape: Shape, fields: Fields): boolean {
-  for (const first in fields) {
-    const unit = first.charCodeAt(0);
-    if (unit >= 48 && unit <= 57) return true;
-    break;
-  }
-  for (const [name, child] of shape.children) {
-    const value = fields[name];
-    if (Array.isArray(value)) {
-      if (value.some((element) => isObject(element) && hasIndexNames(child, element))) return true;
-    } else if (isObject(value) && hasIndexNames(child, value)) return true;
-  }
-  return false;
-}
-
-/** The members of an arranged entity before, and after, the place of a computed field, as JSON text without braces. */
+/** The members of an entity before, and after, the place of a computed field, as JSON text without braces. */
 export function renderAround(
   shape: Shape,
   fields: Fields,

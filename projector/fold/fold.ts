@@ -6,7 +6,7 @@ import { foldLead } from "./lead.ts";
 import type { LeadPart } from "./lead-part.ts";
 
 /** What the events of a topic do to a lead's part; action logs are folded one by one, and stand beside it. */
-type FoldsPart = (part: LeadPart, event: never) => LeadPart;
+type FoldsPart = (part: LeadPart, event: never) => void;
 
 const FOLDS: { readonly [T in Exclude<EventTopic, typeof TOPICS.actionLog>]: FoldsPart } = {
   [TOPICS.lead]: foldLead,
@@ -14,10 +14,13 @@ const FOLDS: { readonly [T in Exclude<EventTopic, typeof TOPICS.actionLog>]: Fol
   [TOPICS.document]: foldDocument,
 };
 
-/** Folds an event that is not of an action log into its lead's part: the state after it. */
-export function foldPart(part: LeadPart, event: Exclude<Event, ActionLogEvent>): LeadPart {
+/**
+ * Folds an event that is not of an action log into its lead's part, in place.
+ * @throws FoldError where it contradicts the state; nothing is changed then
+ */
+export function foldPart(part: LeadPart, event: Exclude<Event, ActionLogEvent>): void {
   const topic = topicOf(event.event) as keyof typeof FOLDS;
-  return FOLDS[topic](part, event as never);
+  FOLDS[topic](part, event as never);
 }
 
 export const isActionLogEvent = (event: Event): event is ActionLogEvent =>

@@ -13,6 +13,8 @@ export interface Identity {
   readonly createdAt: string | null;
   /** False for a deleted or a test lead: it is matched by nobody. */
   readonly matchable: boolean;
+  /** False for a test lead: its own view lists no matching leads. */
+  readonly matches: boolean;
   /** The JSON text of the view's matchingLeads entry, without `matchedOn` and the closing brace. */
   readonly card: string;
 }
@@ -30,6 +32,7 @@ export function identityOf({ leadId, createdBy, record }: LeadPart): Identity | 
     phoneKey: phoneKey(phoneNumber),
     createdAt: createdAt as string | null,
     matchable: (record.deletedAt ?? null) === null && record.isTest !== true,
+    matches: record.isTest !== true,
     card: JSON.stringify(card).slice(0, -1),
   };
 }
@@ -48,4 +51,5 @@ export const sameIdentity = (a: Identity | null, b: Identity | null): boolean =>
     a.emailKey === b.emailKey &&
     a.phoneKey === b.phoneKey &&
     a.matchable === b.matchable &&
+    a.matches === b.matches &&
     a.card === b.card);

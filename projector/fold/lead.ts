@@ -3,7 +3,7 @@ import type { leadEvents } from "../../shared/events/lead.ts";
 import { LeadRecord } from "../../shared/events/lead.ts";
 import type { Fields } from "./entity.ts";
 import { FoldError } from "./fold-error.ts";
-import type { LeadPart } from "./lead-part.ts";
+import { type LeadPart, TOUCHED } from "./lead-part.ts";
 
 export type LeadEvent = EventOf<keyof typeof leadEvents>;
 
@@ -11,46 +11,58 @@ const RECORD_FIELDS: ReadonlySet<string> = new Set(Object.keys(LeadRecord.fields
 
 /**
  * Folds one event of `omni.lead`.
- * @throws FoldError identity_mismatch where the record speaks of another lead or workspace than its envelope
+ * @throws FoldError identity_mismatch where the record speaks of another lead or workspace than its envelope; nothing is
+ * changed then
  */
-export function foldLead(part: LeadPart, event: LeadEvent): LeadPart {
+export function foldLead(part: LeadPart, event: LeadEvent): void {
   switch (event.event) {
     case "lead.created":
-      return create(part, event);
+      create(part, event);
+      break;
     case "lead.updated":
-      return patch(part, event);
+      patch(part, event);
+      break;
     case "lead.completed": {
       const { submittedAt } = event.data;
-      const record = submittedAt === undefined ? part.record : { ...part.record, submittedAt };
-      return { ...part, record, completed: true };
+      if (submittedAt !== undefined) part.record = { ...part.record, submittedAt };
+      part.completed = true;
+      break;
     }
     case "lead.reopened":
-      return { ...part, completed: false };
+      part.completed = false;
+      break;
     case "lead.opted_out": {
       const optOutAt = event.data.optOutAt ?? event.occurredAt;
-      return { ...part, record: { ...part.record, didOptOut: true }, extra: { ...part.extra, optOutAt } };
+      part.record = { ...part.record, didOptOut: true };
+      part.extra = { ...part.extra, optOutAt };
+      break;
     }
     case "lead.deleted":
-      return { ...part, record: { ...part.record, deletedAt: event.data.deletedAt } };
+      part.record = { ...part.record, deletedAt: event.data.deletedAt };
+      break;
     case "lead.restored":
-      return { ...part, record: { ...part.record, deletedAt: null } };
+      part.record = { ...part.record, deletedAt: null };
+      break;
   }
+  part.touched |= TOUCHED.record;
 }
 
 /**
  * The first creation stands over patches that came before it; a later one replaces the record. One that comes
  * again, with the same event id, says nothing new.
  */
-function create(part: LeadPart, event: EventOf<"lead.created">): LeadPart {
-  if (part.createdBy === event.id) return part;
+function create(part: LeadPart, event: EventOf<"lead.created">): void {
+  if (part.createdBy === event.id) return;
   const [record, extra] = split(event);
-  const base = part.createdBy === null ? part.record : {};
-  return { ...part, createdBy: event.id, record: { ...base, ...record }, extra: { ...part.extra, ...extra } };
+  part.record = part.createdBy === null ? { ...part.record, ...record } : record;
+  part.extra = { ...part.extra, ...extra };
+  part.createdBy = event.id;
 }
 
-function patch(part: LeadPart, event: EventOf<"lead.updated">): LeadPart {
+function patch(part: LeadPart, event: EventOf<"lead.updated">): void {
   const [record, extra] = split(event);
-  return { ...part, record: { ...part.record, ...record }, extra: { ...part.extra, ...extra } };
+  part.record = { ...part.record, ...record };
+  part.extra = { ...part.extra, ...extra };
 }
 
 /** The event's fields: those of the record, and the others. */
@@ -61,6 +73,9 @@ function split(event: EventOf<"lead.created" | "lead.updated">): readonly [Field
   }
   const record: Record<string, unknown> = {};
   const extra: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(given)) (RECORD_FIELDS.has(name) ? record : extra)[name] = value;
+  for (const name in given) {
+    const value = (given as Fields)[name];
+    (RECORD_FIELDS.has(name) ? record : extra)[name] = value;
+  }
   return [record, extra];
 }

@@ -1,6 +1,10 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from "prom-client";
 import { wallClock } from "../../shared/clock.ts";
+import { TOPICS } from "../../shared/events/catalogue.ts";
+import { VERSION } from "../../shared/version.ts";
+import { FOLD_VERSION } from "../projection/fold-version.ts";
 import type { Committed } from "../projection/projection.ts";
+import { BY_OPERATOR } from "../publish/webhooks/requests.ts";
 import type { LogNames } from "../source/log-names.ts";
 import { NO_TIMESTAMP } from "../source/source.ts";
 import type { Monitor } from "./monitor.ts";
@@ -10,7 +14,11 @@ const DURATIONS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 const FRESHNESS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120, 600];
 
 /** What only commits tell: counters and durations. */
-export function createCommitMetrics(registry: Registry, now: () => number = wallClock) {
+export function createCommitMetrics(
+  registry: Registry,
+  { topicName }: Pick<LogNames, "topicName">,
+  now: () => number = wallClock,
+) {
   const registers = [registry];
   const events = new Counter({
     name: "lead_view_events_total",
@@ -18,6 +26,14 @@ export function createCommitMetrics(registry: Registry, now: () => number = wall
     labelNames: ["type", "outcome"],
     registers,
   });
+  const deadLetters = new Counter({
+    name: "lead_view_dead_letters_total",
+    help: "Records that became dead letters, by topic",
+    labelNames: ["topic"],
+    registers,
+  });
+  // From the start on, so that the first one is an increase.
+  for (const topic of Object.values(TOPICS)) deadLetters.inc({ topic: topicName(topic) }, 0);
   const records = new Counter({
     name: "lead_view_records_total",
     help: "Records that were folded",
@@ -46,7 +62,15 @@ export function createCommitMetrics(registry: Registry, now: () => number = wall
     buckets: FRESHNESS,
     registers,
   });
-  return ({ records: count, outcomes, assembly, milliseconds, timestamps }: Committed): void => {
+  return ({
+    records: count,
+    outcomes,
+    deadLetters: letters,
+    assembly,
+    milliseconds,
+    timestamps,
+  }: Committed): void => {
+    for (const { record } of letters) deadLetters.inc({ topic: topicName(record.topic) });
     for (const { type, outcome, events: number } of outcomes) events.inc({ type, outcome }, number);
     if (count === 0) return;
     records.inc(count);
@@ -64,7 +88,7 @@ export function createCommitMetrics(registry: Registry, now: () => number = wall
 export function registerStateMetrics(
   registry: Registry,
   monitor: Monitor,
-  { group, topicName }: Pick<LogNames, "group" | "topicName">,
+  { group, topicName, shard }: Pick<LogNames, "group" | "topicName"> & { readonly shard: string },
 ): void {
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -121,24 +145,65 @@ export function registerStateMetrics(
     "1 where views were made by other rules than this program's: rebuild them",
     () => (monitor.otherRules() === undefined ? 0 : 1),
   );
+  if (monitor.role === "replica")
+    gauge(
+      "lead_view_replica_behind_seconds",
+      "How old the oldest change is that the projector has made and this replica does not show, at most",
+      monitor.behindSeconds,
+    );
   gauge("lead_view_generation", "The generation that serves", monitor.generation);
-  gauge(
-    "lead_view_dead_letters",
-    "Records that could not be folded, and wait to be retried",
-    monitor.deadLetters,
-  );
+  new Gauge({
+    name: "lead_view_owner",
+    help: "1 where this process owns its DATABASE_DIR, and it is its turn; 0 where it stands by; by the shard of its settings",
+    labelNames: ["shard"],
+    registers,
+    collect() {
+      this.set({ shard }, monitor.standing() === "owner" && monitor.owns() !== false ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: "lead_view_info",
+    help: "1, with the program's version, the version of its fold rules, and its role",
+    labelNames: ["version", "fold_rules", "role"],
+    registers,
+    collect() {
+      this.set({ version: VERSION, fold_rules: String(FOLD_VERSION), role: monitor.role }, 1);
+    },
+  });
+  new Gauge({
+    name: "lead_view_dead_letters",
+    help: "Records that could not be folded, and wait to be retried or discarded, by topic",
+    labelNames: ["topic"],
+    registers,
+    collect() {
+      this.reset();
+      const counts = monitor.deadLettersByTopic();
+      // A standby does not know.
+      if (counts === undefined) return;
+      for (const topic of Object.values(TOPICS))
+        this.set({ topic: topicName(topic) }, counts.get(topic) ?? 0);
+    },
+  });
   new Gauge({
     name: "lead_view_outbox_depth",
     help: "Changes, or dead letters, that wait to be handed on",
     labelNames: ["relay"],
     registers,
     collect() {
-      for (const { relay, waiting, setAside, held } of monitor.outboxes()) {
+      for (const gauge of [this, oldest, asides]) gauge.reset();
+      for (const { relay, waiting, setAside, held, oldest: since } of monitor.outboxes()) {
+        if (since !== null) oldest.set({ relay }, since / 1_000);
         this.set({ relay }, waiting + setAside);
         asides.set({ relay, retried: "by_itself" }, setAside);
         asides.set({ relay, retried: "by_command" }, held);
       }
     },
+  });
+  const oldest = new Gauge({
+    name: "lead_view_outbox_oldest_timestamp_seconds",
+    help: "When the change was made that waits longest to be handed on; not there where none waits",
+    labelNames: ["relay"],
+    registers,
   });
   const asides = new Gauge({
     name: "lead_view_set_aside",
@@ -148,14 +213,15 @@ export function registerStateMetrics(
   });
   new Gauge({
     name: "lead_view_webhook_endpoints",
-    help: "Endpoints of webhooks by state: active, failing or disabled",
+    help: "Endpoints of webhooks by state: active, failing, disabled since they took nothing, or off by an operator",
     labelNames: ["state"],
     registers,
     collect() {
-      const states = { active: 0, failing: 0, disabled: 0 };
-      for (const { endpoint } of monitor.webhooks()) {
-        if (endpoint.disabledReason !== null) states.disabled++;
-        else if (endpoint.failingSince !== null) states.failing++;
+      const states = { active: 0, failing: 0, disabled: 0, off: 0 };
+      for (const { disabledReason, failingSince } of monitor.endpoints()) {
+        if (disabledReason === BY_OPERATOR) states.off++;
+        else if (disabledReason !== null) states.disabled++;
+        else if (failingSince !== null) states.failing++;
         else states.active++;
       }
       for (const [state, count] of Object.entries(states)) this.set({ state }, count);

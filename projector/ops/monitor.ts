@@ -4,22 +4,24 @@ import type { Config } from "../../shared/config.ts";
 import { generationFile } from "../../shared/generation.ts";
 import { otherFoldRules } from "../projection/fold-version.ts";
 import type { Committed } from "../projection/projection.ts";
-import { DEAD_LETTERS_RELAY } from "../publish/dead-letter-topic.ts";
 import type { TopicLimit } from "../publish/topic-limits.ts";
-import { VIEWS_RELAY } from "../publish/view-topic.ts";
 import { waitingFor } from "../publish/webhooks/deliver.ts";
 import { type Endpoint, type Endpoints, relayOf } from "../publish/webhooks/endpoints.ts";
-import { REPLICA_RELAY } from "../replica/apply-record.ts";
+import { isAtHome } from "../publish/webhooks/home.ts";
+import type { BrokerCertificate } from "../source/kafka/certificates.ts";
 import type { Batch, Source } from "../source/source.ts";
 import type { Store } from "../store/store.ts";
 import { createLag, type PartitionLag } from "./lag.ts";
+import { type Outbox, outboxesOf, readableEndpoints } from "./outboxes.ts";
 
 /** What a projector works on while one generation serves. */
 export interface Subject {
   readonly store: Store;
   readonly source: Source;
-  readonly endpoints: Pick<Endpoints, "all">;
+  readonly endpoints: Pick<Endpoints, "all" | "fact">;
   readonly generation: number;
+  /** Milliseconds that a replica is behind what its records tell of; absent = what the log tells is all. */
+  readonly behindMs?: () => number;
 }
 
 /** One point of the charts. */
@@ -32,20 +34,21 @@ export interface Sample {
   readonly rate: number;
 }
 
-/** How much of something waits to be handed on. */
-export interface Outbox {
-  readonly relay: "kafka" | "dead_letter_topic" | "webhook" | "replica";
-  /** Behind the cursor. */
-  readonly waiting: number;
-  /** Passed by while others went on, and tried again by itself. */
-  readonly setAside: number;
-  /** Tried again by a command only: refused, undelivered, or gone out as a reference. */
-  readonly held: number;
+/** How an endpoint of webhooks is doing. */
+export interface WebhookStatus extends Omit<Outbox, "relay" | "name" | "oldest"> {
+  readonly endpoint: Endpoint;
 }
 
-/** How an endpoint of webhooks is doing. */
-export interface WebhookStatus extends Omit<Outbox, "relay"> {
-  readonly endpoint: Endpoint;
+/** What a projector is to its folder. */
+export type Standing = "starting" | "standby" | "owner";
+
+/** What became of the events of a type since this projector began. */
+export interface EventCount {
+  readonly type: string;
+  readonly folded: number;
+  readonly repeated: number;
+  readonly dropped: number;
+  readonly dead_letter: number;
 }
 
 export type Monitor = ReturnType<typeof createMonitor>;
@@ -73,13 +76,18 @@ export function createMonitor(
 ) {
   let subject: Subject | undefined;
   let trouble: string | undefined;
+  let further: () => string | undefined = () => undefined;
   let caughtUp = false;
+  let committedAt: number | undefined;
   let state = `the ${role} starts`;
   const first = role === "replica" ? "the topic of views is read" : "the history is folded";
+  let standing: Standing = "starting";
+  const events = new Map<string, EventCount>();
   let folded = 0;
   let foldedBefore = 0;
   let sampledAt = monotonic();
   let topicLimits: readonly TopicLimit[] = [];
+  let certificates: readonly BrokerCertificate[] = [];
   const lag = createLag();
   const samples: Sample[] = [];
 
@@ -97,27 +105,48 @@ export function createMonitor(
   const sampling = every(SAMPLE_MS, sample).unref();
 
   return {
+    /** How far a replica is behind its projector, in seconds. */
+    behindSeconds(): number {
+      if (!subject) return 0;
+      const unread = Math.max(0, ...partitions().map(({ seconds }) => seconds));
+      return Math.max(unread, (subject.behindMs?.() ?? 0) / 1_000);
+    },
     /** From now on this is what is worked on; undefined between two generations. */
     observe(next: Subject | undefined): void {
       subject = next;
     },
     batch: (batch: Batch): void => lag.folded(batch),
     committed(committed: Committed): void {
+      if (committed.records > 0) committedAt = wallClock();
       folded += committed.records;
+      for (const { type, outcome, events: number } of committed.outcomes) {
+        const known = events.get(type) ?? { type, folded: 0, repeated: 0, dropped: 0, dead_letter: 0 };
+        events.set(type, { ...known, [outcome]: known[outcome] + number });
+      }
       onCommit(committed);
     },
     /** Told why the database can't be used; undefined where it can. */
     trouble(reason: string | undefined): void {
       trouble = reason;
     },
-    /** What the projector is at while no generation is worked on. */
-    state(now: string): void {
-      state = now;
+    /** From now on this tells too why the node is not ready; undefined where it is. */
+    alsoAsk(reason: () => string | undefined): void {
+      further = reason;
     },
+    /** What the projector is to its folder, and why it works on no generation while it does not. */
+    is(now: Standing, why: string): void {
+      standing = now;
+      state = why;
+    },
+    role,
+    standing: (): Standing => standing,
+    /** Events since this projector began, by type. */
+    events: (): readonly EventCount[] =>
+      [...events.values()].sort((a, b) => (a.type < b.type ? -1 : a.type > b.type ? 1 : 0)),
     /** Why the views are not kept up to date; undefined where they are (rule: ready tells the truth). */
     reason(): string | undefined {
       if (!subject) return state;
-      const found = trouble ?? subject.source.trouble();
+      const found = trouble ?? subject.source.trouble() ?? further();
       if (found !== undefined) return found;
       const all = partitions();
       const records = all.reduce((sum, one) => sum + one.records, 0);
@@ -129,6 +158,10 @@ export function createMonitor(
       const log = role === "replica" ? "topic" : "log";
       return `the views are ${Math.round(seconds)} s behind the ${log}, more than READY_MAX_LAG_S allows`;
     },
+    /** Milliseconds since 1970 at which records were last committed; undefined = not yet. */
+    lastCommitAt: (): number | undefined => committedAt,
+    /** False while another database has its turn; undefined while it is not known. */
+    owns: (): boolean | undefined => subject?.source.owns(),
     /** Records that are not folded yet. */
     lag: (): number => partitions().reduce((sum, { records }) => sum + records, 0),
     /** The store of the serving generation; undefined between two. */
@@ -140,41 +173,38 @@ export function createMonitor(
     otherRules: (): string | undefined =>
       subject && role === "projector" ? otherFoldRules(subject.store) : undefined,
     deadLetters: (): number => subject?.store.deadLetters.count() ?? 0,
-    /** Each endpoint of webhooks; none where they can't be read. */
-    webhooks(): WebhookStatus[] {
-      if (!subject) return [];
+    /** The endpoints of webhooks; none where they can't be read. */
+    endpoints: (): readonly Endpoint[] => (subject ? readableEndpoints(subject.endpoints) : []),
+    /** Some endpoints and how they are doing, from behind one on; from the first one on where there is none of that id. */
+    webhooksAfter(after: string | undefined, most: number): { endpoints: WebhookStatus[]; total: number } {
+      if (!subject) return { endpoints: [], total: 0 };
       const { store, endpoints } = subject;
+      const all = readableEndpoints(endpoints);
+      const begin = all.findIndex(({ id }) => id === after) + 1;
       const counts = new Map(store.setAsides.counts().map((one) => [one.relay, one]));
-      return readable(endpoints).map((endpoint) => {
+      const statuses = all.slice(begin, begin + most).map((endpoint) => {
         const { waiting = 0, held = 0 } = counts.get(relayOf(endpoint)) ?? {};
         return { endpoint, waiting: waitingFor(store, endpoint), setAside: waiting, held };
       });
+      return { endpoints: statuses, total: all.length };
     },
-    outboxes(): Outbox[] {
-      if (!subject) return [];
-      const { store, endpoints } = subject;
-      const counts = store.setAsides.counts();
-      const outbox = (relay: Outbox["relay"], waiting: number, isIts: (name: string) => boolean): Outbox => {
-        const its = counts.filter((one) => isIts(one.relay));
-        return {
-          relay,
-          waiting,
-          setAside: its.reduce((sum, one) => sum + one.waiting, 0),
-          held: its.reduce((sum, one) => sum + one.held, 0),
-        };
-      };
-      const webhooks = readable(endpoints).reduce((sum, endpoint) => sum + waitingFor(store, endpoint), 0);
-      if (role === "replica") return [outbox("replica", 0, (name) => name === REPLICA_RELAY)];
-      const views = store.views.waiting(store.relays.position(VIEWS_RELAY));
-      const topics = [
-        outbox("kafka", views, (name) => name === VIEWS_RELAY),
-        outbox("dead_letter_topic", store.deadLetters.waiting(), (name) => name === DEAD_LETTERS_RELAY),
-      ];
-      return [
-        ...(publishes ? topics : []),
-        outbox("webhook", webhooks, (name) => name.startsWith("webhook:")),
-      ];
+    /** True where this folder is a copy, or was restored, and sends no webhooks until it is told to. */
+    webhooksPaused(): boolean {
+      try {
+        return subject !== undefined && !isAtHome(databaseDir, subject.endpoints);
+      } catch {
+        return false;
+      }
     },
+    outboxes: (): Outbox[] => (subject ? outboxesOf(subject, role, publishes) : []),
+    /** How many dead letters wait, by topic; undefined where that is not known just now. */
+    deadLettersByTopic: (): ReadonlyMap<string, number> | undefined =>
+      subject && new Map(subject.store.deadLetters.byTopic().map(({ topic, count }) => [topic, count])),
+    /** Told when the brokers' certificates expire. */
+    certificates(found: readonly BrokerCertificate[]): void {
+      certificates = found;
+    },
+    brokerCertificates: (): readonly BrokerCertificate[] => certificates,
     /** Told what the topics that are published to take. */
     limits(found: readonly TopicLimit[]): void {
       topicLimits = found;
@@ -189,13 +219,4 @@ export function createMonitor(
     },
     stop: (): void => sampling.stop(),
   };
-}
-
-/** The endpoints; none where their file can't be read just now. */
-function readable(endpoints: Pick<Endpoints, "all">): Endpoint[] {
-  try {
-    return endpoints.all();
-  } catch {
-    return [];
-  }
 }

@@ -6,7 +6,6 @@ import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
 import type { Registry } from "prom-client";
 import type { Config } from "../../shared/config.ts";
-import { HELMET_OPTIONS } from "../../shared/http/helmet-options.ts";
 import { ProblemError } from "../../shared/http/problem.ts";
 import { createHttpServer } from "../../shared/http/server.ts";
 import type { Logger } from "../../shared/log.ts";
@@ -24,6 +23,21 @@ interface OpsServerParts {
 
 const PAGE = fileURLToPath(new URL("page/", import.meta.url));
 const CHART = "chart.umd.min.js";
+/** The page's own files and nothing else, so that no text of the data can become anything but text. */
+const POLICY = {
+  useDefaults: false,
+  directives: {
+    defaultSrc: ["'none'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'"],
+    imgSrc: ["'self'"],
+    connectSrc: ["'self'"],
+    baseUri: ["'none'"],
+    formAction: ["'none'"],
+    frameAncestors: ["'none'"],
+    requireTrustedTypesFor: ["'script'"],
+  },
+};
 const CHART_FOLDER = dirname(createRequire(import.meta.url).resolve("chart.js"));
 
 /** What the projector tells of itself: /metrics, /health/live, /health/ready, and the operator's page at /ops. */
@@ -42,7 +56,7 @@ export async function createOpsServer(parts: OpsServerParts): Promise<FastifyIns
   });
   if (key !== undefined) {
     await server.register(async (pages) => {
-      await pages.register(helmet, HELMET_OPTIONS);
+      await pages.register(helmet, { contentSecurityPolicy: POLICY });
       await pages.register(fastifyStatic, { root: PAGE, prefix: "/ops/" });
       pages.get("/ops", (_request, reply) => reply.redirect("/ops/", 308));
       pages.get(`/ops/${CHART}`, (_request, reply) => reply.sendFile(CHART, CHART_FOLDER));

@@ -3,7 +3,9 @@ import { Registry } from "prom-client";
 import { type Config, DEFAULT_OPS_PORT } from "../../shared/config.ts";
 import type { Logger } from "../../shared/log.ts";
 import { opsKey } from "../../shared/ops-key.ts";
+import { shardName } from "../../shared/shard.ts";
 import { logNames } from "../source/log-names.ts";
+import { registerExpiries, watchCertificates } from "./expiries.ts";
 import { createCommitMetrics, registerStateMetrics } from "./metrics.ts";
 import { createMonitor, type Monitor } from "./monitor.ts";
 import { createOpsServer } from "./ops-server.ts";
@@ -27,9 +29,11 @@ export async function startOps(config: Config, log: Logger): Promise<Ops> {
       publishes: kafka !== undefined,
       mostLagSeconds: config.readyMaxLagSeconds,
     },
-    createCommitMetrics(registry),
+    createCommitMetrics(registry, logNames(config)),
   );
-  registerStateMetrics(registry, monitor, logNames(config));
+  registerStateMetrics(registry, monitor, { ...logNames(config), shard: shardName(config.shard) });
+  registerExpiries(registry, monitor, config);
+  const stopWatching = watchCertificates(monitor, config);
   const key = opsKey(config);
   const server = await createOpsServer({ monitor, registry, config, key, log });
   await listen(server, config, log, key !== undefined);
@@ -37,6 +41,7 @@ export async function startOps(config: Config, log: Logger): Promise<Ops> {
     monitor,
     async stop() {
       monitor.stop();
+      stopWatching();
       await server.close();
     },
   };

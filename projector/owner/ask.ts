@@ -3,12 +3,9 @@ import { userInfo } from "node:os";
 import { delay, every } from "../../shared/clock.ts";
 import type { Config } from "../../shared/config.ts";
 import { openControl } from "../../shared/control.ts";
-import { createLog } from "../../shared/log.ts";
-import { createDecoder } from "../decode/decode.ts";
-import { carryOut } from "./carry-out.ts";
+import { withWorkspacePartitions } from "../source/kafka/workspace-partitions.ts";
 import type { Kind, Kinds } from "./handlers.ts";
 import { tryToOwn } from "./lock.ts";
-import { createOwner } from "./owner.ts";
 import { createRequests, type Progress, type Request } from "./requests.ts";
 
 /** The request failed; the message says why, and what can be done. */
@@ -75,8 +72,16 @@ async function beOwnerMeanwhile(
 ): Promise<void> {
   const owned = tryToOwn(config.databaseDir);
   if (!owned) return;
+  // Whoever only asks does not wait for all that an owner is made of.
+  const [{ createOwner }, { carryOut }, { createDecoder }, { createLog }] = await Promise.all([
+    import("./owner.ts"),
+    import("./carry-out.ts"),
+    import("../decode/decode.ts"),
+    import("../../shared/log.ts"),
+  ]);
   const log = createLog("projector", "warn");
-  const owner = createOwner({ config, log, decode: createDecoder(config) }, undefined);
+  const decode = createDecoder(await withWorkspacePartitions(config, log));
+  const owner = createOwner({ config, log, decode }, undefined);
   try {
     owner.requests.abandonRunning();
     const shown = every(500, () => {

@@ -1,13 +1,12 @@
-import { delay, every, monotonic } from "../../shared/clock.ts";
-import { isPassing } from "../projection/trouble.ts";
+import { every, monotonic } from "../../shared/clock.ts";
+import { aboutRequest } from "./about-request.ts";
 import { HANDLERS, type Kind, RequestError } from "./handlers.ts";
 import type { Owner } from "./owner.ts";
 import type { Request } from "./requests.ts";
+import { untilPassed } from "./until-passed.ts";
 
 /** Milliseconds between two notes of a request's progress. */
 const PROGRESS_MS = 200;
-/** Milliseconds after which what could not be written down is tried again. */
-const AGAIN_MS = 500;
 
 /**
  * Carries out one request and writes down how it went.
@@ -30,7 +29,7 @@ export async function carryOut(request: Request, owner: Owner, signal: AbortSign
       | undefined;
     if (!handler)
       throw new RequestError(`the projector knows no request "${kind}"; is it of another version?`);
-    log.info({ request: id, kind, askedBy }, "request begun");
+    log.info({ request: id, kind, askedBy, about: aboutRequest(request.arguments) }, "request begun");
     const result = await handler(JSON.parse(request.arguments) as never, {
       owner,
       signal: AbortSignal.any([signal, cancelled.signal]),
@@ -51,30 +50,9 @@ export async function carryOut(request: Request, owner: Owner, signal: AbortSign
   }
 }
 
-/**
- * Writes into the control database, where that is busy or the disk full as soon as it can be: whoever asked waits for
- * it. The fold goes on meanwhile.
- * @returns undefined where the signal aborts first; the next owner tells that the request was abandoned
- */
-async function untilWritten<T>(
-  write: () => T,
-  { log }: Pick<Owner, "log">,
-  signal: AbortSignal,
-): Promise<T | undefined> {
-  for (let told = false; ; told = true) {
-    try {
-      return write();
-    } catch (error) {
-      if (!isPassing(error)) throw error;
-      if (!told) {
-        const { message } = error as Error;
-        log.warn({ error: message }, "the control database can't be written; trying again");
-      }
-      if (signal.aborted) return undefined;
-      await delay(AGAIN_MS, signal);
-    }
-  }
-}
+/** Writes down how a request goes: whoever asked waits for it. Aborted before that, the next owner says that it was abandoned. */
+const untilWritten = <T>(write: () => T, { log }: Pick<Owner, "log">, signal: AbortSignal) =>
+  untilPassed("the control database", write, { log, signal });
 
 /** What is looked at, or noted, again in a moment does not need to succeed each time. */
 function safely<T>(work: () => T): T | undefined {

@@ -2,6 +2,7 @@ import { existsSync, renameSync } from "node:fs";
 import { generationFile } from "../../shared/generation.ts";
 import { openWriter } from "../../shared/sqlite.ts";
 import { DecodeError } from "../decode/decode-error.ts";
+import { release } from "../publish/held-back.ts";
 import { WEBHOOK_HANDLERS, type WebhookKinds } from "../publish/webhooks/requests.ts";
 import { runBuild } from "../rebuild/build-worker.ts";
 import { buildingFile, nextGeneration, removeDatabase, requireGeneration } from "../rebuild/generations.ts";
@@ -9,6 +10,7 @@ import { addMissedDuties } from "../rebuild/reconcile.ts";
 import { refoldLeads } from "../rebuild/refold.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import { type RecordPosition, recordPosition, recordPositionName } from "../source/source.ts";
+import type { Store } from "../store/store.ts";
 import type { Owner } from "./owner.ts";
 import type { Progress } from "./requests.ts";
 
@@ -45,10 +47,20 @@ export interface Kinds extends WebhookKinds {
   };
   retry: { arguments: { letter: string }; result: { folded: number; recovered: number } };
   discard: { arguments: { letter: string }; result: { letter: string } };
+  release: { arguments: object; result: { wasHeldBack: boolean } };
   resend: { arguments: { relay: string; name?: string }; result: { rows: number } };
+  forget: { arguments: { relay: string; name: string }; result: { name: string } };
 }
 
 export type Kind = keyof Kinds;
+
+/** Requests that are done in a moment: they don't wait for those that read the log. */
+export const QUICK: readonly Kind[] = [
+  ...(Object.keys(WEBHOOK_HANDLERS) as (keyof WebhookKinds)[]),
+  "discard",
+  "resend",
+  "forget",
+];
 
 type Handlers = {
   [K in Kind]: (args: Kinds[K]["arguments"], carrying: Carrying) => Promise<Kinds[K]["result"]>;
@@ -83,13 +95,14 @@ export const HANDLERS: Handlers = {
     });
     return { generation };
   },
-  async refold({ lead, workspace }, { owner }) {
+  async refold({ lead, workspace }, { owner, signal }) {
     let leads = 0;
-    const { folded, failed } = await refoldLeads(owner, history(owner), owner.decode, (store) => {
-      const ids = new Set(lead === undefined ? store.leads.ofWorkspace(workspace ?? "") : [lead]);
+    const leadsOf = (store: Store) => {
+      const ids = new Set(lead === undefined ? store.views.leadsOf(workspace ?? "") : [lead]);
       leads = ids.size;
       return ids;
-    });
+    };
+    const { folded, failed } = await refoldLeads(owner, history(owner), owner.decode, leadsOf, signal);
     if (folded + failed.length === 0)
       throw new RequestError(
         lead === undefined
@@ -98,7 +111,7 @@ export const HANDLERS: Handlers = {
       );
     return { leads, folded, failed: failed.length };
   },
-  async retry({ letter }, { owner }) {
+  async retry({ letter }, { owner, signal }) {
     const at = letterPosition(letter);
     const stored = await owner.betweenCommits((store) => store.deadLetters.get(at));
     if (!stored) throw new RequestError(`there is no dead letter ${letter}`);
@@ -116,6 +129,7 @@ export const HANDLERS: Handlers = {
       history(owner),
       owner.decode,
       () => new Set([leadId]),
+      signal,
     );
     const again = failed.find(({ record }) => recordPositionName(record) === letter);
     if (again) throw new RequestError(`it still can't be folded (${again.code}: ${again.reason})`);
@@ -127,12 +141,20 @@ export const HANDLERS: Handlers = {
     if (!found) throw new RequestError(`there is no dead letter ${letter}`);
     return { letter };
   },
+  async release(_args, { owner }) {
+    return { wasHeldBack: await owner.betweenCommits((store) => release(store)) };
+  },
   async resend({ relay, name }, { owner }) {
     const rows = await owner.betweenCommits(({ setAsides }) =>
       name === undefined ? setAsides.retryHeld(relay) : Number(setAsides.retry(relay, name)),
     );
     if (rows === 0 && name !== undefined) throw new RequestError(`${relay} has not set ${name} aside`);
     return { rows };
+  },
+  async forget({ relay, name }, { owner }) {
+    const found = await owner.betweenCommits(({ setAsides }) => setAsides.remove(relay, name));
+    if (!found) throw new RequestError(`${relay} has not set ${name} aside`);
+    return { name };
   },
 };
 
@@ -208,7 +230,7 @@ function requireNoNewLetters(fresh: string, serving: string): void {
   if (news.length === 0) return;
   throw new RequestError(
     `${news.length} records can't be folded that the serving views hold, first ${news[0]}. Nothing was switched: look ` +
-      "into them, or accept that (npm run rebuild -- --switch)",
+      "into them, or accept that (npx lead-view rebuild --switch)",
   );
 }
 

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { delay } from "../../shared/clock.ts";
+import { createPrivately } from "../../shared/sqlite.ts";
 
 /** The right to write into a folder (rule: one owner). */
 export interface Ownership {
@@ -16,7 +17,9 @@ const TRY_MS = 100;
  * @returns undefined where another process owns the folder
  */
 export function tryToOwn(databaseDir: string): Ownership | undefined {
-  const db = new Database(join(databaseDir, "owner.lock"), { timeout: 0 });
+  const file = join(databaseDir, "owner.lock");
+  createPrivately(file);
+  const db = new Database(file, { timeout: 0 });
   try {
     db.exec("BEGIN EXCLUSIVE");
     return { release: () => db.close() };

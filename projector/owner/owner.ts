@@ -1,22 +1,27 @@
 import { existsSync } from "node:fs";
 import type { Config } from "../../shared/config.ts";
 import { openControl } from "../../shared/control.ts";
+import { TOPICS } from "../../shared/events/catalogue.ts";
 import { generationFile, serveGeneration, servingGeneration } from "../../shared/generation.ts";
 import type { Logger } from "../../shared/log.ts";
 import { openReader } from "../../shared/sqlite.ts";
 import type { Decode } from "../decode/decode.ts";
 import { isDamage } from "../projection/trouble.ts";
+import { createWriting } from "../projection/writing.ts";
 import { behind, catchUp } from "../rebuild/build.ts";
 import { generationNumbers } from "../rebuild/generations.ts";
 import { type KeptEraser, startKeptEraser } from "../rebuild/kept-eraser.ts";
 import { type Compared, numberAll, takeOver } from "../rebuild/reconcile.ts";
-import type { BesideFold } from "../rebuild/refold.ts";
+import type { BesideFold, WriteBatch } from "../rebuild/refold.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import { type Position, partitionName, SourceError } from "../source/source.ts";
+import { createMeta } from "../store/meta.ts";
 import { requireSchema, SchemaError } from "../store/migrate.ts";
 import { createPositions } from "../store/positions.ts";
 import { openStore, type Store } from "../store/store.ts";
+import { goOnFromReplica, isReplicaFile } from "./replica-folder.ts";
 import { createRequests, type Requests } from "./requests.ts";
+import { requireSameShard } from "./shard-of-database.ts";
 
 /** Who may write into a folder, with all that only it does. */
 export interface Owner extends BesideFold {
@@ -51,6 +56,8 @@ export interface Fold extends BesideFold {
   pause(): Promise<void>;
   /** Folds on, in the generation that serves now. */
   resume(): void;
+  /** False before it folds for the first time. */
+  hasBegun(): boolean;
 }
 
 /** Milliseconds that the fold can be held up by whoever writes into the control database. */
@@ -62,18 +69,19 @@ export function createOwner(
   fold: Fold | undefined,
 ): Owner {
   const { databaseDir } = config;
+  requireShardOfFolder(config);
   const control = openControl(databaseDir, { waitMs: fold ? CONTROL_WAIT_MS : undefined });
   const requests = createRequests(control);
   const eraser = startKeptEraser(log);
 
   /** The serving database for a command; the fold has its own open. */
-  const withStore = <T>(work: (store: Store) => T): T => {
+  const withStore = <T>(work: (store: Store, write: WriteBatch) => T): T => {
     const file = generationFile(databaseDir, servingGeneration(databaseDir));
     if (!existsSync(file))
       throw new Error(`there is no view database in ${databaseDir}; set DATABASE_DIR to the projector's`);
     const store = openStore(file, { mustExist: true });
     try {
-      return work(store);
+      return work(store, (batch) => void createWriting(store).write(batch));
     } finally {
       store.close();
     }
@@ -88,8 +96,8 @@ export function createOwner(
     eraser,
     generation: () => servingGeneration(databaseDir),
     positions: () => readPositions(generationFile(databaseDir, servingGeneration(databaseDir))),
-    betweenCommits: async (work) => (fold ? fold.betweenCommits(work) : withStore(work)),
-    tap: (onRecord) => (fold ? fold.tap(onRecord) : () => undefined),
+    betweenCommits: async (work) => (fold?.hasBegun() ? fold.betweenCommits(work) : withStore(work)),
+    tap: (onRecord) => (fold?.hasBegun() ? fold.tap(onRecord) : () => undefined),
     isInHand: (generation) => inHand.has(generation),
     async withGeneration(generation, work) {
       inHand.add(generation);
@@ -114,10 +122,12 @@ export function createOwner(
           if (serving.length > 0)
             takeOver(store, servingFile, compared, {
               number: generation,
+              from,
               kept,
               sameLog: !acceptLoss,
             });
           else store.transaction(() => numberAll(store));
+          if (isReplicaFile(servingFile)) goOnFromReplica(store);
         } finally {
           store.close();
         }
@@ -134,13 +144,33 @@ export function createOwner(
   };
 }
 
+/** @throws Error where the serving views are another shard's */
+function requireShardOfFolder({ databaseDir, shard }: Config): void {
+  const file = generationFile(databaseDir, servingGeneration(databaseDir));
+  if (!existsSync(file)) return;
+  const db = openReader(file);
+  try {
+    requireSchema(db);
+    requireSameShard({ meta: createMeta(db), positions: createPositions(db) }, shard);
+  } catch (error) {
+    if (!(error instanceof SchemaError || isDamage(error))) throw error;
+  } finally {
+    db.close();
+  }
+}
+
+const EVENT_TOPICS: ReadonlySet<string> = new Set(Object.values(TOPICS));
+
 /** The positions in a database; none where there is no such file, or this program can't read it. */
 function readPositions(file: string): readonly Position[] {
   if (!existsSync(file)) return [];
   const db = openReader(file);
   try {
     requireSchema(db);
-    return createPositions(db).all();
+    // A replica has those of the topics that it follows besides.
+    return createPositions(db)
+      .all()
+      .filter(({ topic }) => EVENT_TOPICS.has(topic));
   } catch (error) {
     if (error instanceof SchemaError || isDamage(error)) return [];
     throw error;
@@ -156,7 +186,7 @@ function requireAsFar(store: Store, serving: readonly Position[]): void {
   const more = others.length > 0 ? ` (and ${others.length} more partitions)` : "";
   throw new SourceError(
     `the log ends before offset ${first.nextOffset} of ${partitionName(first)}${more}, up to which the serving views ` +
-      "were folded: restore it, rebuild from an archive, or accept the loss (npm run rebuild -- --accept-loss). " +
+      "were folded: restore it, rebuild from an archive, or accept the loss (npx lead-view rebuild --accept-loss). " +
       "Nothing was switched",
   );
 }

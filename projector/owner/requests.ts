@@ -40,14 +40,12 @@ export function createRequests(db: Connection, now: () => number = wallClock) {
   );
   const trim = db.prepare<[number]>("DELETE FROM request WHERE id <= ? AND state IN ('done', 'failed')");
   const get = db.prepare<[number], Request>(`SELECT ${COLUMNS} FROM request WHERE id = ?`);
-  const next = db.prepare<[], Request>(
-    `SELECT ${COLUMNS} FROM request WHERE state = 'waiting' ORDER BY id LIMIT 1`,
+  const next = db.prepare<[string, number], Request>(
+    `SELECT ${COLUMNS} FROM request
+     WHERE state = 'waiting' AND (kind IN (SELECT value FROM json_each(?))) = ? ORDER BY id LIMIT 1`,
   );
   const begin = db.prepare<[number]>(
-    "UPDATE request SET state = 'running' WHERE id = ? AND state = 'waiting' AND cancel = 0",
-  );
-  const dropCancelled = db.prepare(
-    "UPDATE request SET state = 'failed', error = 'stopped before it began' WHERE state = 'waiting' AND cancel = 1",
+    "UPDATE request SET state = 'running' WHERE id = ? AND state = 'waiting'",
   );
   const progress = db.prepare<[string, number]>("UPDATE request SET progress = ? WHERE id = ?");
   const done = db.prepare<[string, number]>("UPDATE request SET state = 'done', result = ? WHERE id = ?");
@@ -56,7 +54,10 @@ export function createRequests(db: Connection, now: () => number = wallClock) {
     "UPDATE request SET state = 'failed', error = 'the projector ended before it was done; ask again' WHERE state = 'running'",
   );
   const forget = db.prepare<[number]>("UPDATE request SET result = NULL WHERE id = ?");
-  const cancel = db.prepare<[number]>("UPDATE request SET cancel = 1 WHERE id = ?");
+  const cancel = db.prepare<[number]>(
+    `UPDATE request SET cancel = 1, error = iif(state = 'waiting', 'stopped before it began', error),
+       state = iif(state = 'waiting', 'failed', state) WHERE id = ? AND state IN ('waiting', 'running')`,
+  );
   return {
     /** @returns the request's number */
     add(kind: string, args: object, askedBy: string): number {
@@ -65,13 +66,14 @@ export function createRequests(db: Connection, now: () => number = wallClock) {
       return id;
     },
     get: (id: number): Request | undefined => get.get(id),
-    next: (): Request | undefined => next.get(),
+    /**
+     * The request that is to be carried out next.
+     * @param kinds of these kinds, or, where `among` is false, of all others
+     */
+    next: (kinds: Iterable<string> = [], among = false): Request | undefined =>
+      next.get(JSON.stringify([...kinds]), Number(among)),
     /** @returns false where somebody else has begun it, or it was asked to stop before */
-    begin(id: number): boolean {
-      if (begin.run(id).changes === 1) return true;
-      dropCancelled.run();
-      return false;
-    },
+    begin: (id: number): boolean => begin.run(id).changes === 1,
     progress: (id: number, made: Progress): void => void progress.run(JSON.stringify(made), id),
     done: (id: number, result: unknown): void => void done.run(JSON.stringify(result ?? null), id),
     failed: (id: number, error: string): void => void failed.run(error, id),
@@ -79,7 +81,8 @@ export function createRequests(db: Connection, now: () => number = wallClock) {
     abandonRunning: (): void => void abandon.run(),
     /** A result may hold a secret: once read it is kept no longer. */
     forgetResult: (id: number): void => void forget.run(id),
-    cancel: (id: number): void => void cancel.run(id),
+    /** Asks it to stop; one that has not begun is over. @returns false where it has ended, or there is none */
+    cancel: (id: number): boolean => cancel.run(id).changes === 1,
   };
 }
 

@@ -1,6 +1,6 @@
 import { delay, monotonic } from "../../shared/clock.ts";
 import type { Config } from "../../shared/config.ts";
-import { servingGeneration } from "../../shared/generation.ts";
+import { generationFile, servingGeneration } from "../../shared/generation.ts";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
 import { createDecoder } from "../decode/decode.ts";
@@ -9,12 +9,16 @@ import { isPassing } from "../projection/trouble.ts";
 import { readTopicLimits, warnOfLimits } from "../publish/topic-limits.ts";
 import { openEndpoints, webhooksFile } from "../publish/webhooks/endpoints.ts";
 import { removeLeftovers } from "../rebuild/generations.ts";
+import { RETURNS } from "../source/source.ts";
 import type { Tracing } from "../trace/tracing.ts";
 import { carryOut } from "./carry-out.ts";
+import { QUICK } from "./handlers.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { createOwner, type Fold, type Owner } from "./owner.ts";
+import { becomeProjector, isReplicaFile } from "./replica-folder.ts";
 import type { Request } from "./requests.ts";
 import { type Serving, startServing } from "./serving.ts";
+import { untilPassed } from "./until-passed.ts";
 
 const LOOK_MS = 50;
 const ERASE_RETRY_MS = 1_000;
@@ -39,16 +43,30 @@ export async function runOwner(
   signal: AbortSignal,
 ): Promise<void> {
   const { databaseDir } = config;
+  monitor.is("owner", "the generation that serves is being opened");
   removeLeftovers(databaseDir);
   const decode = createDecoder(config);
-  const endpoints = openEndpoints(webhooksFile(databaseDir));
+  const endpoints = await untilPassed("the endpoints' file", () => openEndpoints(webhooksFile(databaseDir)), {
+    log,
+    signal,
+  });
+  if (!endpoints) return;
   const parts = { config, log, decode, tracing, endpoints, monitor };
   const failure = Promise.withResolvers<never>();
   failure.promise.catch(() => undefined);
+  const work = new AbortController();
+  const untilEnd = AbortSignal.any([signal, work.signal]);
   let serving: Serving | undefined;
+  let starting: Promise<void> = Promise.resolve();
+  let hasBegun = false;
   const start = () => {
-    serving = startServing(parts, servingGeneration(databaseDir));
-    serving.ended.catch(failure.reject);
+    hasBegun = true;
+    const open = () => startServing(parts, servingGeneration(databaseDir));
+    starting = untilPassed("the view database", open, { log, signal: untilEnd }).then((started) => {
+      serving = started;
+      serving?.ended.catch(failure.reject);
+    });
+    starting.catch(failure.reject);
   };
   const current = (): Serving => {
     if (serving) return serving;
@@ -57,29 +75,35 @@ export async function runOwner(
   const fold: Fold = {
     betweenCommits: (work) => current().betweenCommits(work),
     tap: (onRecord) => current().tap(onRecord),
+    hasBegun: () => hasBegun,
     async pause() {
+      if (!hasBegun) return;
+      await starting;
       const ending = current();
       serving = undefined;
-      await ending.stop();
+      await ending.stop(RETURNS);
       await ending.close();
     },
-    resume() {
-      try {
-        start();
-      } catch (error) {
-        failure.reject(error);
-      }
-    },
+    resume: start,
   };
-  const owner = createOwner({ config, log, decode }, fold);
-  owner.requests.abandonRunning();
-  const stopHeart = startHeartbeat(databaseDir, monitor);
-  const work = new AbortController();
-  const untilEnd = AbortSignal.any([signal, work.signal]);
+  let owner: Owner | undefined;
+  let stopHeart: (() => void) | undefined;
   try {
-    start();
+    owner = await untilPassed("the control database", () => createOwner({ config, log, decode }, fold), {
+      log,
+      signal,
+    });
+    if (!owner) return;
+    const beat = () => startHeartbeat(databaseDir, monitor);
+    stopHeart = await untilPassed("the control database", beat, { log, signal });
+    if (isReplicaFile(generationFile(databaseDir, servingGeneration(databaseDir))))
+      await becomeProjector(owner, { monitor, log }, untilEnd);
+    else start();
     if (config.kafka) void checkLimits(config.kafka, monitor, log);
-    const working = [carryOutRequests(owner, untilEnd), eraseFromKept(owner, () => serving, untilEnd)];
+    const working = [
+      carryOutRequests(owner, () => serving, untilEnd),
+      eraseFromKept(owner, () => serving, untilEnd),
+    ];
     const stopped = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener("abort", () => resolve(), { once: true });
@@ -89,10 +113,11 @@ export async function runOwner(
     await Promise.all(working);
   } finally {
     work.abort();
+    await starting.catch(() => undefined);
     await serving?.stop();
     await serving?.close();
-    stopHeart();
-    await owner.close();
+    stopHeart?.();
+    await owner?.close();
     endpoints.close();
   }
 }
@@ -108,18 +133,37 @@ async function checkLimits(kafka: KafkaConfig, monitor: Monitor, log: Logger): P
   }
 }
 
-async function carryOutRequests(owner: Owner, signal: AbortSignal): Promise<void> {
+async function carryOutRequests(
+  owner: Owner,
+  serving: () => Serving | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const { log, requests } = owner;
+  await untilPassed("the control database", requests.abandonRunning, { log, signal });
+  await Promise.all([
+    carryOutInTurn(owner, () => requests.next(QUICK, false), signal),
+    // Between two generations there is nothing that it could be done to.
+    carryOutInTurn(owner, () => (serving() ? requests.next(QUICK, true) : undefined), signal),
+  ]);
+}
+
+/** Carries out one request after another. */
+async function carryOutInTurn(
+  owner: Owner,
+  next: () => Request | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
-    const request = nextRequest(owner);
+    const request = unlessPassing(next);
     if (request) await carryOut(request, owner, signal);
     else await delay(LOOK_MS, signal);
   }
 }
 
-/** Undefined where there is none, or the control database can't be read just now. */
-function nextRequest({ requests }: Owner): Request | undefined {
+/** What is looked at again in a moment. @returns undefined where trouble that can pass is in the way now */
+function unlessPassing<T>(look: () => T): T | undefined {
   try {
-    return requests.next();
+    return look();
   } catch (error) {
     if (!isPassing(error)) throw error;
     return undefined;
@@ -141,7 +185,7 @@ async function eraseFromKept(
         ?.scrub()
         .catch((error) => owner.log.warn({ error: error.message }, "erased leads' pages not rewritten yet"));
     }
-    const duties = serving()?.store.erased.duties(ERASED_AT_ONCE) ?? [];
+    const duties = unlessPassing(() => serving()?.store.erased.duties(ERASED_AT_ONCE)) ?? [];
     const generation = duties[0]?.generation;
     let done = false;
     if (generation !== undefined && generation !== owner.generation() && !owner.isInHand(generation)) {

@@ -8,17 +8,22 @@ import { createGate } from "../projection/gate.ts";
 import { createProjection } from "../projection/projection.ts";
 import { commit, type Running, runProjection } from "../projection/run.ts";
 import { publishDeadLetters } from "../publish/dead-letter-topic.ts";
+import { whenReleased } from "../publish/held-back.ts";
 import { publishViews } from "../publish/view-topic.ts";
 import { deliverWebhooks } from "../publish/webhooks/deliver.ts";
 import type { Endpoints } from "../publish/webhooks/endpoints.ts";
 import { keptGenerations } from "../rebuild/generations.ts";
 import type { BesideFold } from "../rebuild/refold.ts";
 import { openSource } from "../source/open-source.ts";
-import type { SourceRecord } from "../source/source.ts";
+import type { RETURNS, SourceRecord } from "../source/source.ts";
 import { startCheckpointer } from "../store/checkpointer.ts";
-import { scrub } from "../store/scrub.ts";
+import { renumberViews } from "../store/renumber.ts";
+import { createScrubber } from "../store/scrub.ts";
 import { openStore, type Store } from "../store/store.ts";
 import type { Tracing } from "../trace/tracing.ts";
+import { databaseName } from "./database-name.ts";
+import { requireShard } from "./shard-of-database.ts";
+import { whileOwning } from "./while-owning.ts";
 
 export interface ServingParts {
   readonly config: Config;
@@ -35,10 +40,13 @@ export interface Serving extends BesideFold {
   readonly store: Store;
   /** Rejects where the fold, or a relay, stopped by an error; resolves once it was told to stop. */
   readonly ended: Promise<void>;
-  /** Rewrites the file between two commits, where leads were erased from it. */
+  /** Rewrites the file between two commits, where leads were erased from it; asked again, it ends what it began. */
   scrub(): Promise<void>;
-  /** Folds no more, and ends what it hands on; the store stays open. */
-  stop(): Promise<void>;
+  /**
+   * Folds no more, and ends what it hands on; the store stays open.
+   * @param why RETURNS where another generation is about to go on
+   */
+  stop(why?: typeof RETURNS): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -51,16 +59,19 @@ export function startServing(
   generation: number,
 ): Serving {
   const file = generationFile(config.databaseDir, generation);
-  const store = openStore(file);
+  const store = openServing(file, log);
   const checkpointer = startCheckpointer(file);
   const gate = createGate();
-  const source = openSource(config, log);
+  requireShard(store, config.shard);
+  const source = openSource(config, log, {
+    database: databaseName(config.databaseDir),
+    lastNumber: store.numbers.last,
+    lowestNumber: store.views.lowestNumber,
+    succeed: (number) => renumberViews(store, number),
+  });
   const stopping = new AbortController();
   const { signal } = stopping;
   const taps = new Set<(record: SourceRecord) => void>();
-  warnOfRules(store, log);
-  // A generation that serves again is not superseded any more.
-  store.meta.remove("superseded");
   const projection = createProjection(store, decode, {
     tracing,
     keptGenerations: () => keptGenerations(config.databaseDir),
@@ -87,38 +98,43 @@ export function startServing(
   log.info({ eventLog: kafka?.brokers ?? eventLogDir, file, positions }, "projector started");
   monitor.observe({ store, source, endpoints, generation });
   const { databaseDir } = config;
-  const publishing = [
-    deliverWebhooks({ store, endpoints, databaseDir, log, signal, allowPrivate, tracing }),
-    ...(kafka
-      ? [publishDeadLetters(kafka, store, log, signal), publishViews(kafka, store, { log, signal, tracing })]
-      : []),
-  ];
-  const ended = Promise.all([runProjection(running), ...publishing]).then(() => undefined);
+  const publish = (signal: AbortSignal) =>
+    Promise.all([
+      deliverWebhooks({ store, endpoints, databaseDir, log, signal, allowPrivate, tracing }),
+      ...(kafka
+        ? [
+            whenReleased({ store, log, signal }, () =>
+              Promise.all([
+                publishDeadLetters(kafka, store, log, signal),
+                publishViews(kafka, store, { log, signal, tracing, reason: monitor.reason }),
+              ]),
+            ),
+          ]
+        : []),
+    ]);
+  const publishing = whileOwning(source, signal, publish);
+  const between = <T>(work: () => T): Promise<T> =>
+    gate.during(async () => {
+      await commit(running);
+      return work();
+    });
+  const ended = Promise.all([runProjection(running), publishing]).then(() => undefined);
   ended.catch(() => undefined);
   return {
     generation,
     store,
     ended,
-    betweenCommits: (work) =>
-      gate.during(async () => {
-        await commit(running);
-        return work(store);
-      }),
+    betweenCommits: (work) => between(() => work(store, projection.write)),
     tap(onRecord) {
       taps.add(onRecord);
       return () => void taps.delete(onRecord);
     },
-    async scrub() {
-      if (store.meta.get("unscrubbed") === undefined) return;
-      const done = await gate.during(async () => {
-        await commit(running);
-        return scrub(store);
-      });
-      if (done) checkpointer.truncate();
-    },
-    async stop() {
-      stopping.abort();
+    scrub: createScrubber({ store, checkpointer, between }),
+    async stop(why) {
+      stopping.abort(why);
       await ended.catch(() => undefined);
+      // What began between two commits has ended then.
+      await gate.during(() => undefined);
     },
     async close() {
       monitor.observe(undefined);
@@ -128,12 +144,26 @@ export function startServing(
   };
 }
 
+/** @throws Error where the database can't be used, with nothing left open */
+function openServing(file: string, log: Logger): Store {
+  const store = openStore(file);
+  try {
+    warnOfRules(store, log);
+    // A generation that serves again is not superseded any more.
+    store.meta.remove("superseded");
+    return store;
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
 /** Views of older rules are served beside new ones until they are made anew (rule: fold rules have a version). */
 function warnOfRules(store: Store, log: Logger): void {
   const version = otherFoldRules(store);
   if (version === undefined) return;
   log.warn(
     { madeBy: version },
-    "the views were made by other fold rules than this program's; make them anew: npm run rebuild",
+    "the views were made by other fold rules than this program's; make them anew: npx lead-view rebuild",
   );
 }

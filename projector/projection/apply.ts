@@ -1,27 +1,28 @@
 import type { Event } from "../../shared/events/catalogue.ts";
 import { plainId } from "../../shared/log.ts";
+import { logFields } from "../assemble/log-text.ts";
 import type { Decoded } from "../decode/decode.ts";
 import { DecodeError } from "../decode/decode-error.ts";
-import { type ActionLog, foldActionLog, isPatch } from "../fold/action-log.ts";
+import { type ActionLogEvent, foldActionLog, isPatch } from "../fold/action-log.ts";
 import { foldPart, isActionLogEvent } from "../fold/fold.ts";
 import { FoldError } from "../fold/fold-error.ts";
-import { hasMark, markOf, withMark } from "../fold/seen-events.ts";
+import { TOUCHED } from "../fold/lead-part.ts";
+import { hasMark, markOf, remember } from "../fold/seen-events.ts";
 import type { SourceRecord } from "../source/source.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
+import { type HeldLead, type HeldPart, type LeadReader, partOf } from "./held-leads.ts";
 import { namedLead } from "./named-lead.ts";
-import { type PendingLead, type PendingPart, partOf } from "./pending-leads.ts";
-
-/** Finds a log that was folded before the pending ones. */
-export type FindLog = (leadNo: number, id: string) => ActionLog | undefined;
+import { findLog, putLog } from "./recent-logs.ts";
 
 /** What became of a record: dropped where its lead is erased, repeated where its event was folded before. */
 export type Applied = "folded" | "repeated" | "dropped";
 
 /**
- * Folds all of a record's events into its lead, or none.
+ * Folds all of a record's events into its lead, or none: an event that contradicts the state changes nothing, and of
+ * several only the first one can (projector/decode/webhook.ts).
  * @throws FoldError where an event contradicts the state
  */
-export function applyDecoded(lead: PendingLead, decoded: Decoded, findLog: FindLog): Applied {
+export function applyDecoded(reader: LeadReader, lead: HeldLead, decoded: Decoded): Applied {
   if ("erase" in decoded) {
     if (lead.erased === false) lead.erased = "now";
     return "folded";
@@ -32,53 +33,45 @@ export function applyDecoded(lead: PendingLead, decoded: Decoded, findLog: FindL
   }
   const { topic, events, eventKey } = decoded;
   // What one workspace says never makes another's event pass for a repeat.
-  const pending = partOf(lead, (events[0] as Event).workspaceId);
+  const { workspaceId } = events[0] as Event;
+  const held = partOf(reader, lead, workspaceId);
   const mark = eventKey === null ? undefined : markOf(eventKey);
-  const marks = pending.seen.get(topic) ?? "";
+  const marks = held.seen.get(topic) ?? [];
   const isRepeat = mark !== undefined && hasMark(marks, mark);
   // What can't be folded is not remembered: sent again, it may find what it lacked.
-  if (!isRepeat) applyEvents(lead, pending, events, findLog);
-  if (mark !== undefined) pending.seen.set(topic, withMark(marks, mark));
-  pending.changed = true;
+  if (!isRepeat) for (const event of events) applyEvent(held, event);
+  if (mark !== undefined) {
+    if (marks.length === 0) held.seen.set(topic, marks);
+    remember(marks, mark);
+  }
+  held.changed = true;
+  if (lead.owner === null && held.part.createdBy !== null) {
+    lead.owner = workspaceId;
+    lead.isOwnerNew = true;
+  }
   return isRepeat ? "repeated" : "folded";
 }
 
-function applyEvents(
-  lead: PendingLead,
-  pending: PendingPart,
-  events: readonly Event[],
-  findLog: FindLog,
-): void {
-  const logs = new Map<string, ActionLog>();
-  let part = pending.part;
-  for (const event of events) {
-    if (isActionLogEvent(event)) {
-      const { id } = event.data;
-      const before = isPatch(event) ? (logs.get(id) ?? logOf(lead, pending, id, findLog)) : undefined;
-      logs.set(id, foldActionLog(before, event));
-    } else {
-      part = foldPart(part, event);
-    }
-  }
-  pending.part = part;
-  for (const [id, log] of logs) pending.logs.set(id, log);
-  if (part.createdBy !== null) lead.owner ??= part.workspaceId;
+function applyEvent(held: HeldPart, event: Event): void {
+  if (isActionLogEvent(event)) applyLog(held, event);
+  else foldPart(held.part, event);
 }
 
-function logOf(
-  lead: PendingLead,
-  { no, logs }: PendingPart,
-  id: string,
-  findLog: FindLog,
-): ActionLog | undefined {
-  return logs.get(id) ?? (no !== undefined && !lead.replaces ? findLog(no, id) : undefined);
+function applyLog({ part, logs, older }: HeldPart, event: ActionLogEvent): void {
+  const before = findLog(logs, older, event.data.id);
+  const fields = foldActionLog(before && isPatch(event) ? logFields(before) : undefined, event);
+  putLog(logs, before, fields);
+  if (before) part.changedPieces.add(before.piece);
+  part.touched |= TOUCHED.logs;
 }
 
 /** @param decoded what the record says, where it could be decoded */
 export function deadLetterOf(record: SourceRecord, decoded: Decoded | undefined, error: unknown): DeadLetter {
   const eventId = decoded && "events" in decoded ? plainId(decoded.events[0]?.id) : undefined;
   const leadId = decoded?.leadId ?? namedLead(record);
-  const letter = { record, leadId, ...(eventId === undefined ? {} : { eventId }) };
+  const { topic, partition, offset, key, timestamp, headers, value } = record;
+  const plain = { topic, partition, offset, key, timestamp, headers, value };
+  const letter = { record: plain, leadId, ...(eventId === undefined ? {} : { eventId }) };
   if (error instanceof DecodeError || error instanceof FoldError) {
     return { ...letter, code: error.code, reason: error.message };
   }

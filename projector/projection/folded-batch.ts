@@ -1,4 +1,5 @@
 import type { UrlSlot } from "../../shared/view/row.ts";
+import type { LogPlace } from "../assemble/log-text.ts";
 import type { Identity } from "../fold/identity.ts";
 import type { Position, SourceRecord } from "../source/source.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
@@ -38,7 +39,7 @@ export interface FoldedLead {
   readonly dropped: number;
   /** True where what is said here is all there is: what is stored of the lead gives way to it. */
   readonly replaces: boolean;
-  /** The workspace that created the lead; null = none yet, so that it has no view. */
+  /** The workspace that created the lead; null = none yet, so that it has no view. Of an erased one as far as is known. */
   readonly owner: string | null;
   /** The trace of the latest event (W3C Trace Context); null where it came with none. */
   readonly traceparent: string | null;
@@ -57,30 +58,20 @@ export interface FoldedPart {
   readonly isNew: boolean;
   /** The rows of its state that changed (projector/fold/: each row is what one kind of event touches). */
   readonly pieces: readonly FoldedPiece[];
-  /** Action logs that are no longer, or not, among the recent ones, each a row of its own. */
+  /** Action logs that are not among the recent ones, or were not when they were stored: each is a row of its own. */
   readonly olderLogs: readonly OlderLog[];
-  /** The ids of logs that were such rows, and are among the recent ones again. */
-  readonly recentAgain: readonly string[];
 }
 
 /** One row of a part's state. */
 export interface FoldedPiece {
-  /** Which one: below PIECES. */
+  /** Which one (projector/projection/pieces.ts). */
   readonly piece: number;
   /** Null where the row goes. */
   readonly content: string | null;
 }
 
 /** An action log as a row of its own: rendered, with what it is found by. */
-export interface OlderLog {
-  readonly id: string;
-  /** Empty where the log has none, so that it stands below every time. */
-  readonly createdAt: string;
-  readonly role: string | null;
-  /** Orders the logs of a role, before their ids do. */
-  readonly order: string | null;
-  /** 1 where its messages name documents that are still to be resolved. */
-  readonly hasDocuments: 0 | 1;
+export interface OlderLog extends LogPlace {
   readonly text: string;
 }
 

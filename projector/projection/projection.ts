@@ -1,16 +1,14 @@
-import { monotonic, wallClock } from "../../shared/clock.ts";
-import { parseJson } from "../../shared/events/exact-json.ts";
-import type { Decode, Decoded } from "../decode/decode.ts";
-import type { ActionLog } from "../fold/action-log.ts";
-import { type Position, partitionName, type SourceRecord } from "../source/source.ts";
+import { monotonic } from "../../shared/clock.ts";
+import type { Decode } from "../decode/decode.ts";
+import type { Position, SourceRecord } from "../source/source.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
-import { passingOn, type Step, type Tracing } from "../trace/tracing.ts";
-import { applyDecoded, deadLetterOf } from "./apply.ts";
-import { type Assembly, commitPending } from "./commit.ts";
-import { loadLead, type PendingLead } from "./pending-leads.ts";
-import { createTally, type Outcome } from "./tally.ts";
-import { isDatabaseError } from "./trouble.ts";
+import type { Tracing } from "../trace/tracing.ts";
+import type { FoldedBatch, Written } from "./folded-batch.ts";
+import { createFolding } from "./folding.ts";
+import { createLeadReader } from "./lead-reader.ts";
+import type { Outcome } from "./tally.ts";
+import { createWriting } from "./writing.ts";
 
 /** What one commit made durable. */
 export interface Committed {
@@ -28,7 +26,13 @@ export interface Committed {
   readonly timestamps: readonly number[];
 }
 
-/** Folds records into memory, and commits them with their positions in one transaction. */
+/** How many views were written, and the milliseconds that finishing them took. */
+export interface Assembly {
+  readonly views: number;
+  readonly milliseconds: number;
+}
+
+/** Folds records into memory, and commits them with their positions in one transaction: both halves in one thread. */
 export interface Projection {
   /** Where to go on: the stored positions, and those noted since. */
   positions(): readonly Position[];
@@ -49,131 +53,99 @@ export interface Projection {
    * @throws SqliteError where the database can't be written; nothing is committed then, so call again
    */
   commit(): Committed;
+  /**
+   * Writes what was folded beside it, such as leads that were folded again from their first event on.
+   * @throws SqliteError as `commit`
+   */
+  write(batch: FoldedBatch): void;
 }
 
 export interface ProjectionOptions {
   readonly now?: () => Date;
-  /** False in a bulk load, which assembles every view once at its end. */
-  readonly assemble?: boolean;
   readonly tracing?: Tracing;
   /** The generations that are kept beside this one. */
   readonly keptGenerations?: () => readonly number[];
+  /** Bytes of leads that are kept in memory between commits. */
+  readonly mostBytes?: number;
+  /** False in a build (projector/projection/writing.ts). */
+  readonly numbers?: boolean;
 }
-
-/** A commit's records beyond these are not steps of their traces; their changes still carry them. */
-const MOST_STEPS = 10_000;
 
 export function createProjection(
   store: Store,
   decode: Decode,
-  {
-    now = () => new Date(wallClock()),
-    assemble = true,
-    tracing = passingOn,
-    keptGenerations = () => [],
-  }: ProjectionOptions = {},
+  { now, tracing, keptGenerations, mostBytes, numbers = true }: ProjectionOptions = {},
 ): Projection {
-  const stored = store.positions.all();
-  const current = new Map<string, Position>(stored.map((position) => [partitionName(position), position]));
-  let moved = new Set<string>();
-  let leads = new Map<string, PendingLead>();
-  let deadLetters: DeadLetter[] = [];
-  let steps: { readonly step: Step; readonly error: string | undefined }[] = [];
-  let timestamps: number[] = [];
-  let spans = new Map<string, { readonly first: number; last: number }>();
-  let tally = createTally();
-  let bytes = 0;
-
-  const clear = () => {
-    moved = new Set();
-    leads = new Map();
-    deadLetters = [];
-    steps = [];
-    timestamps = [];
-    spans = new Map();
-    tally = createTally();
-    bytes = 0;
-  };
-
-  const findLog = (leadNo: number, id: string): ActionLog | undefined => {
-    const text = store.actionLogs.get(leadNo, id);
-    return text === undefined ? undefined : (parseJson(text) as ActionLog);
-  };
-
-  const noteSpan = (name: string, { offset }: SourceRecord) => {
-    const span = spans.get(name);
-    if (span) span.last = offset;
-    else spans.set(name, { first: offset, last: offset });
-  };
-
+  const folding = createFolding(createLeadReader(store), decode, {
+    positions: store.positions.all(),
+    ...(tracing ? { tracing } : {}),
+    ...(mostBytes === undefined ? {} : { mostBytes }),
+  });
+  const writing = createWriting(store, {
+    ...(now ? { now } : {}),
+    ...(keptGenerations ? { keptGenerations } : {}),
+    numbers,
+  });
+  /** What was taken, and could not be written yet. */
+  const unwritten: { readonly batch: FoldedBatch; readonly span: string }[] = [];
+  const { positions, fold, advance } = folding;
   return {
-    positions: () => [...current.values()],
-    fold(record) {
-      const name = partitionName(record);
-      if (record.offset < (current.get(name)?.nextOffset ?? 0)) return;
-      const step = (steps.length < MOST_STEPS ? tracing : passingOn).process(record);
-      let decoded: Decoded | undefined;
-      let error: string | undefined;
-      try {
-        decoded = decode(record);
-        const lead = leads.get(decoded.leadId) ?? loadLead(store, decoded.leadId);
-        leads.set(decoded.leadId, lead);
-        const outcome = applyDecoded(lead, decoded, findLog);
-        if (outcome === "folded") lead.traceparent = step?.traceparent ?? null;
-        tally.add(decoded, outcome);
-      } catch (cause) {
-        if (isDatabaseError(cause)) {
-          step?.end("database");
-          throw cause;
-        }
-        const letter = deadLetterOf(record, decoded, cause);
-        error = letter.code;
-        deadLetters.push(letter);
-        tally.add(decoded, "dead_letter");
-      }
-      if (step) steps.push({ step, error });
-      timestamps.push(record.timestamp);
-      noteSpan(name, record);
-      bytes += sizeOf(record);
+    positions,
+    fold,
+    advance,
+    pending() {
+      const waiting = folding.pending();
+      const taken = unwritten.reduce((sum, { batch }) => sum + batch.counts.records, 0);
+      return { ...waiting, records: waiting.records + taken };
     },
-    advance(positions) {
-      for (const position of positions) {
-        const name = partitionName(position);
-        if (position.nextOffset < (current.get(name)?.nextOffset ?? 0)) continue;
-        current.set(name, position);
-        moved.add(name);
-      }
-    },
-    pending: () => ({ records: timestamps.length, bytes }),
-    span: () => [...spans].map(([name, { first, last }]) => `${name}/${first} to ${last}`).join(", "),
+    span: () => [...unwritten.map(({ span }) => span), folding.span()].filter(Boolean).join(", "),
     commit() {
       const start = monotonic();
-      const pending = [...leads.values()];
-      const assembly = commitPending(store, {
-        assemble,
-        leads: pending,
-        deadLetters,
-        failedAt: now(),
-        positions: [...moved].map((name) => current.get(name) as Position),
-        keptGenerations,
-      });
-      const committed: Committed = {
-        records: timestamps.length,
-        deadLetters,
-        dropped: pending.reduce((sum, lead) => sum + lead.dropped, 0),
-        erased: pending.filter((lead) => lead.erased === "now").map(({ leadId }) => leadId),
-        assembly,
-        milliseconds: monotonic() - start,
-        outcomes: tally.outcomes(),
-        timestamps,
-      };
-      for (const { step, error } of steps) step.end(error);
-      clear();
-      return committed;
+      const span = folding.span();
+      unwritten.push({ batch: folding.take(), span });
+      const committed: Committed[] = [];
+      for (let next = unwritten[0]; next; next = unwritten[0]) {
+        committed.push(committedOf(next.batch, writing.write(next.batch), start));
+        unwritten.shift();
+        folding.settled();
+      }
+      return committed.reduce(together);
+    },
+    write(batch) {
+      writing.write(batch);
+      folding.forget(batch.leads.map(({ leadId }) => leadId));
     },
   };
 }
 
-/** About the bytes that the record keeps in memory until the commit; a file's value is not read for it. */
-const sizeOf = (record: SourceRecord): number =>
-  (record.json ? record.json.text.length : (record.value?.length ?? 0)) + 200;
+function committedOf(
+  { leads, deadLetters, counts }: FoldedBatch,
+  { erased, views }: Written,
+  start: number,
+): Committed {
+  return {
+    records: counts.records,
+    deadLetters,
+    dropped: leads.reduce((sum, { dropped }) => sum + dropped, 0),
+    erased,
+    assembly: { views, milliseconds: counts.milliseconds },
+    milliseconds: monotonic() - start,
+    outcomes: counts.outcomes,
+    timestamps: counts.timestamps,
+  };
+}
+
+/** A commit that failed before is told of with the next one. */
+const together = (a: Committed, b: Committed): Committed => ({
+  records: a.records + b.records,
+  deadLetters: [...a.deadLetters, ...b.deadLetters],
+  dropped: a.dropped + b.dropped,
+  erased: [...a.erased, ...b.erased],
+  assembly: {
+    views: a.assembly.views + b.assembly.views,
+    milliseconds: a.assembly.milliseconds + b.assembly.milliseconds,
+  },
+  milliseconds: b.milliseconds,
+  outcomes: [...a.outcomes, ...b.outcomes],
+  timestamps: [...a.timestamps, ...b.timestamps],
+});

@@ -1,39 +1,127 @@
 import { SECTIONS } from "../../shared/view/change.ts";
-import type { AssembledView } from "../assemble/body.ts";
+import type { UrlSlot } from "../../shared/view/row.ts";
+import { SECTION_HASH_CHARACTERS, sectionHash } from "../assemble/body.ts";
 import type { NextNumber } from "../store/numbers.ts";
 import type { Store } from "../store/store.ts";
-import type { ViewRow } from "../store/views.ts";
+import type { ViewHead, ViewRow } from "../store/views.ts";
+import type { FoldedView } from "./folded-batch.ts";
 
 export interface ViewOf {
   readonly leadId: string;
   readonly workspaceId: string;
-  /** True where the lead is known to have no row yet. */
-  readonly isFirst: boolean;
   /** The trace of the event that changed it; null where that was another lead's, or came with none. */
   readonly traceparent: string | null;
 }
 
-/** Writes a lead's view; it gets a new number, and subscribers are told, only where its bytes changed. */
-export function writeView({ views }: Store, next: NextNumber, of: ViewOf, view: AssembledView): void {
-  const { leadId, workspaceId, isFirst, traceparent } = of;
-  const { body, status, sectionEnds } = view;
-  const urlSlots = view.urlSlots.length === 0 ? null : JSON.stringify(view.urlSlots);
-  const previous = isFirst ? undefined : views.get(leadId);
-  if (previous?.body?.equals(body) && previous.urlSlots === urlSlots && previous.workspaceId === workspaceId)
-    return;
+const MATCHING = SECTIONS.indexOf("matchingLeads");
+const OPENING = ',"matchingLeads":';
+const EMPTY = "[]";
+const hashOfMatching = (text: string): string => sectionHash(Buffer.from(OPENING + text));
+const EMPTY_HASH = hashOfMatching(EMPTY);
+
+/**
+ * Writes a lead's view, with its matching leads put in their place. It gets a new number, and subscribers are told, only
+ * where a section's bytes changed, which their hashes tell.
+ * @param matching asked for the section's JSON where it may not be empty
+ * @param mayMatch false where the matching leads are those that the stored view has
+ * @returns false where it is stored as it is already
+ */
+export function writeView(
+  { views }: Store,
+  next: NextNumber,
+  { leadId, workspaceId, traceparent }: ViewOf,
+  view: FoldedView,
+  matching: () => string,
+  mayMatch: boolean,
+): boolean {
+  const before = views.head(leadId);
+  const hasMatches =
+    mayMatch || before === undefined || hashAt(before.sectionHashes, MATCHING) !== EMPTY_HASH;
+  const spliced = withMatching(view, hasMatches ? matching() : EMPTY);
+  if (before?.status !== undefined && before.status !== null && before.workspaceId === workspaceId)
+    if (before.sectionHashes === spliced.sectionHashes) return false;
   const number = next();
+  const { status, body, sectionEnds, sectionHashes, urlSlots } = spliced;
   const row: ViewRow = {
     workspaceId,
     number,
     status,
-    sectionNumbers: JSON.stringify(sectionNumbers(number, view, previous)),
+    sectionNumbers: sectionNumbers(number, sectionHashes, before),
     sectionEnds: JSON.stringify(sectionEnds),
+    sectionHashes,
     traceparent,
-    urlSlots,
+    urlSlots: urlSlots.length === 0 ? null : JSON.stringify(urlSlots),
     body,
   };
-  if (previous) views.put(leadId, row);
+  if (before) views.update(before.row, row);
   else views.insert(leadId, row);
+  return true;
+}
+
+/** Puts other matching leads into a stored view. @returns false where there is none, or they are the same */
+export function refreshMatching(store: Store, next: NextNumber, leadId: string, matching: string): boolean {
+  return putMatching(store, leadId, matching, (hashes, before) => {
+    const number = next();
+    return { number, sectionNumbers: sectionNumbers(number, hashes, before), traceparent: null };
+  });
+}
+
+/**
+ * The same for a view that has no number of its own yet.
+ * @param numbersOf what the view is said to be from now on; absent = what it was
+ */
+export function putMatching(
+  { views }: Store,
+  leadId: string,
+  matching: string,
+  numbersOf: (
+    hashes: string,
+    before: ViewHead,
+  ) => Pick<ViewHead, "number" | "sectionNumbers" | "traceparent"> = (_, before) => before,
+): boolean {
+  const before = views.head(leadId);
+  if (!before || before.status === null) return false;
+  if (hashAt(before.sectionHashes, MATCHING) === hashOfMatching(matching)) return false;
+  const { urlSlots, body } = views.get(leadId) as ViewRow & { readonly body: Buffer };
+  const view: FoldedView = {
+    status: before.status,
+    body,
+    sectionEnds: JSON.parse(before.sectionEnds) as number[],
+    sectionHashes: before.sectionHashes,
+    urlSlots: urlSlots === null ? [] : (JSON.parse(urlSlots) as UrlSlot[]),
+  };
+  const spliced = withMatching(view, matching);
+  const { number, sectionNumbers, traceparent } = numbersOf(spliced.sectionHashes, before);
+  views.update(before.row, {
+    workspaceId: before.workspaceId,
+    number,
+    status: before.status,
+    sectionNumbers,
+    sectionEnds: JSON.stringify(spliced.sectionEnds),
+    sectionHashes: spliced.sectionHashes,
+    traceparent,
+    urlSlots: spliced.urlSlots.length === 0 ? null : JSON.stringify(spliced.urlSlots),
+    body: spliced.body,
+  });
+  return true;
+}
+
+/** A view with this JSON in the place of its matching leads; what stands behind it moves. */
+function withMatching(view: FoldedView, matching: string): FoldedView {
+  const { status, body, sectionEnds, sectionHashes, urlSlots } = view;
+  const hash = hashOfMatching(matching);
+  if (hash === hashAt(sectionHashes, MATCHING)) return view;
+  const from = sectionEnds[MATCHING - 1] as number;
+  const to = sectionEnds[MATCHING] as number;
+  const section = Buffer.from(OPENING + matching);
+  const moved = section.length - (to - from);
+  return {
+    status,
+    body: Buffer.concat([body.subarray(0, from), section, body.subarray(to)]),
+    sectionEnds: sectionEnds.map((end, index) => (index < MATCHING ? end : end + moved)),
+    sectionHashes: withHashAt(sectionHashes, MATCHING, hash),
+    urlSlots: urlSlots.map(([at, key]) => [at < to ? at : at + moved, key]),
+  };
 }
 
 /**
@@ -43,23 +131,28 @@ export function writeView({ views }: Store, next: NextNumber, of: ViewOf, view: 
 export function buryView(
   { views }: Store,
   next: NextNumber,
-  { leadId, workspaceId, traceparent }: Omit<ViewOf, "isFirst">,
+  { leadId, workspaceId, traceparent }: ViewOf,
 ): void {
-  const none = { status: null, sectionNumbers: "[]", sectionEnds: "[]", urlSlots: null, body: null };
-  views.put(leadId, { workspaceId, number: next(), traceparent, ...none });
+  const none = { status: null, sectionNumbers: "[]", sectionEnds: "[]", sectionHashes: "" };
+  const row: ViewRow = { workspaceId, number: next(), traceparent, ...none, urlSlots: null, body: null };
+  const before = views.head(leadId);
+  if (before) views.update(before.row, row);
+  else views.insert(leadId, row);
 }
 
-/** Each section's own number: the new one where its bytes are not those of before. */
-function sectionNumbers(number: number, view: AssembledView, previous: ViewRow | undefined): number[] {
-  const before = previous?.body;
-  const oldNumbers = before ? (JSON.parse(previous.sectionNumbers) as number[]) : [];
-  const oldEnds = before ? (JSON.parse(previous.sectionEnds) as number[]) : [];
-  const ends = view.sectionEnds;
-  return SECTIONS.map((_, index) => {
-    const [oldNumber, oldEnd, end] = [oldNumbers[index], oldEnds[index], ends[index]];
-    if (!before || oldNumber === undefined || oldEnd === undefined || end === undefined) return number;
-    const start = index === 0 ? 0 : (ends[index - 1] as number);
-    const oldStart = index === 0 ? 0 : (oldEnds[index - 1] as number);
-    return view.body.subarray(start, end).equals(before.subarray(oldStart, oldEnd)) ? oldNumber : number;
-  });
+const hashAt = (hashes: string, index: number): string =>
+  hashes.slice(index * SECTION_HASH_CHARACTERS, (index + 1) * SECTION_HASH_CHARACTERS);
+
+const withHashAt = (hashes: string, index: number, hash: string): string =>
+  hashes.slice(0, index * SECTION_HASH_CHARACTERS) +
+  hash +
+  hashes.slice((index + 1) * SECTION_HASH_CHARACTERS);
+
+/** Each section's own number, as JSON: the new one where its hash is not that of before. */
+function sectionNumbers(number: number, hashes: string, before: ViewHead | undefined): string {
+  const old = before && before.status !== null ? (JSON.parse(before.sectionNumbers) as number[]) : [];
+  const numbers = SECTIONS.map((_, index) =>
+    hashAt(hashes, index) === hashAt(before?.sectionHashes ?? "", index) ? (old[index] ?? number) : number,
+  );
+  return JSON.stringify(numbers);
 }

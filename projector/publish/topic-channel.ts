@@ -21,6 +21,9 @@ const REFUSED = new Set([
 /** Those of them that may be meant for the whole request. */
 const TOO_LARGE = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
 
+/** How the reason begins of what went out as a reference. */
+export const TOO_LARGE_REASON = "too large for";
+
 /** A row's record, and what is to be told once it is known whether the broker has it. */
 export interface Outgoing {
   readonly message: Message;
@@ -36,6 +39,8 @@ export interface TopicRows<Row> {
   outgoing(row: Row): Outgoing;
   /** A small record that says where to read what is too large for the topic (CloudEvents' dataref). */
   reference(row: Row): Message;
+  /** Told the offset behind what the broker has of a partition. */
+  onAcknowledged?(partition: number, end: number): void;
 }
 
 /**
@@ -50,6 +55,7 @@ export function createTopicChannel<Row>({
   keyOf,
   outgoing,
   reference,
+  onAcknowledged,
 }: TopicRows<Row>): Channel<Row> {
   const partitionOf = kafkajs.Partitioners.DefaultPartitioner();
   let partitions: { partitionId: number }[] = [];
@@ -72,7 +78,7 @@ export function createTopicChannel<Row>({
       await admin.disconnect();
     }
     if (partitions.length === 0)
-      throw new Error(`topic ${topic} has no partitions; create it with: npm run topics`);
+      throw new Error(`topic ${topic} has no partitions; create it with: npx lead-view topics`);
     // No retries of its own: which rows are sent again, and when, is the reader's to say.
     const producer = kafka.producer({ allowAutoTopicCreation: false, retry: { retries: 0 } });
     await producer.connect();
@@ -94,13 +100,14 @@ export function createTopicChannel<Row>({
     const one = await lease();
     one.users++;
     try {
-      await one.producer.send({
+      const sent = await one.producer.send({
         topic,
         acks: -1,
         timeout: ANSWER_MS,
         compression: kafkajs.CompressionTypes.GZIP,
         messages: messages.map((message) => ({ ...message, partition })),
       });
+      onAcknowledged?.(partition, Number(sent[0]?.baseOffset) + messages.length);
     } catch (error) {
       retire(one);
       throw error;
@@ -148,7 +155,7 @@ export function createTopicChannel<Row>({
     if (!TOO_LARGE.has(refused))
       return { reason: `the broker refuses it (${refused})`, nextTryAt: () => null };
     await send(partition, [reference(row)]);
-    const reason = `too large for ${topic} (${refused}): a reference was published; raise its max.message.bytes and retry`;
+    const reason = `${TOO_LARGE_REASON} ${topic} (${refused}): a reference was published; raise its max.message.bytes and retry`;
     log.warn({ topic, partition, code: refused }, "too large for its topic; a reference was published");
     return { reason, nextTryAt: () => null };
   };

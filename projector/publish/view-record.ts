@@ -48,6 +48,33 @@ export function referenceOf(change: ChangeRow): Message {
   };
 }
 
+/** A record in JSON, for a replica that the topic could not bring it to. */
+export interface RecordJson {
+  readonly key: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** In base64; null = a tombstone. */
+  readonly value: string | null;
+}
+
+export function recordJsonOf(change: ChangeRow): RecordJson {
+  const { value, headers } = messageOf(change, change.traceparent ?? undefined);
+  return {
+    key: change.leadId,
+    headers: headers as Record<string, string>,
+    value: value === null ? null : Buffer.from(value).toString("base64"),
+  };
+}
+
+export const recordOfJson = ({ key, headers, value }: RecordJson): SourceRecord => ({
+  topic: "",
+  partition: 0,
+  offset: 0,
+  key: Buffer.from(key),
+  timestamp: 0,
+  headers,
+  value: value === null ? null : Buffer.from(value, "base64"),
+});
+
 const headersOf = ({ leadId, workspaceId, number }: ChangeRow, type: string) => ({
   ce_specversion: "1.0",
   ce_id: `${leadId}:${number}`,

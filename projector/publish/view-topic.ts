@@ -3,9 +3,11 @@ import type { Logger } from "../../shared/log.ts";
 import type { ChangeRow } from "../../shared/view/change.ts";
 import type { Store } from "../store/store.ts";
 import type { Tracing } from "../trace/tracing.ts";
+import { publishFloor } from "./floor.ts";
 import { type Outbox, readOutbox } from "./outbox-reader.ts";
 import { createTopicChannel } from "./topic-channel.ts";
-import { messageOf, referenceOf } from "./view-record.ts";
+import { createTopicEnds, type TopicEnds } from "./topic-ends.ts";
+import { messageOf, RECORD_FORMAT, referenceOf } from "./view-record.ts";
 
 export const VIEWS_RELAY = "topic:views";
 const LOOK_MS = 25;
@@ -16,6 +18,8 @@ export interface Publishing {
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly tracing: Tracing;
+  /** Why the projector is not ready, for replicas to tell; absent = it is. */
+  readonly reason?: () => string | undefined;
 }
 
 /**
@@ -25,9 +29,11 @@ export interface Publishing {
 export async function publishViews(
   config: KafkaConfig,
   store: Store,
-  { log, signal, tracing }: Publishing,
+  { log, signal, tracing, reason = () => undefined }: Publishing,
 ): Promise<void> {
   const topic = config.leadViewTopic;
+  beginAgainForFormat(store, log);
+  const ends = createTopicEnds(store, VIEWS_RELAY);
   const channel = createTopicChannel<ChangeRow>({
     config,
     topic,
@@ -39,15 +45,33 @@ export async function publishViews(
       return { message: messageOf(change, step?.traceparent), end: (error) => step?.end(error) };
     },
     reference: referenceOf,
+    onAcknowledged: (partition, end) => ends.acknowledged(partition, end),
   });
-  await readOutbox({ store, outbox: viewOutbox(store), channel, log, signal, lookMs: LOOK_MS });
+  await Promise.all([
+    readOutbox({ store, outbox: viewOutbox(store, ends), channel, log, signal, lookMs: LOOK_MS }),
+    publishFloor({ config, store, relay: VIEWS_RELAY, shard: config.shard, ends, reason, log, signal }),
+  ]);
+}
+
+/** A topic that was written by an older program lacks what replicas need: all is published again, in today's form. */
+function beginAgainForFormat({ relays, transaction }: Store, log: Logger): void {
+  const format = `${VIEWS_RELAY}/format`;
+  if (relays.position(format) === RECORD_FORMAT) return;
+  transaction(() => {
+    if (relays.position(VIEWS_RELAY) > 0) log.info("the topic of views is written again in a newer form");
+    relays.advance(VIEWS_RELAY, 0);
+    relays.advance(format, RECORD_FORMAT);
+  });
 }
 
 /** The changed views that the topic does not have yet. */
-function viewOutbox({ views, relays }: Store): Outbox<ChangeRow> {
+function viewOutbox({ views, relays }: Store, ends: TopicEnds): Outbox<ChangeRow> {
   return {
     relay: VIEWS_RELAY,
-    next: (most) => views.within(relays.position(VIEWS_RELAY), most, AT_ONCE_BYTES),
+    next(most) {
+      ends.takeBeginsAgain();
+      return views.within(relays.position(VIEWS_RELAY), most, AT_ONCE_BYTES);
+    },
     advance: (rows) => relays.advance(VIEWS_RELAY, (rows.at(-1) as ChangeRow).number),
     find: views.change,
     nameOf: ({ leadId }) => leadId,

@@ -4,6 +4,7 @@ import { generationFile } from "../../shared/generation.ts";
 import { createLog } from "../../shared/log.ts";
 import { openReader } from "../../shared/sqlite.ts";
 import { createDecoder } from "../decode/decode.ts";
+import { withWorkspacePartitions } from "../source/kafka/workspace-partitions.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import type { Position } from "../source/source.ts";
 import { openStore, type Store } from "../store/store.ts";
@@ -43,6 +44,7 @@ export function runBuild(
   onProgress: (phase: string, done: number, total: number) => void,
   signal: AbortSignal,
 ): Promise<Built> {
+  signal.throwIfAborted();
   const worker = new Worker(new URL(import.meta.url), { workerData: task });
   const { promise, resolve, reject } = Promise.withResolvers<Built>();
   const stop = () => void worker.terminate();
@@ -58,18 +60,19 @@ export function runBuild(
 }
 
 async function build(task: BuildTask): Promise<Built> {
-  const config = readConfig(process.env);
-  const decode = createDecoder(config);
   const log = createLog("projector", "warn");
+  const config = await withWorkspacePartitions(readConfig(process.env), log);
+  const decode = createDecoder(config);
   const source = () => openHistorySource(config, log);
   const onProgress = (phase: string, done: number, total: number) =>
     parentPort?.postMessage({ type: "progress", phase, done, total } satisfies Message);
   const { signal } = new AbortController();
   let store: Store;
   if (task.anew) {
-    const erased =
-      task.serving === undefined ? [] : erasedIn(generationFile(config.databaseDir, task.serving));
-    store = await buildGeneration({ ...task, erased, source: source(), log, decode, onProgress, signal });
+    const servingFile =
+      task.serving === undefined ? undefined : generationFile(config.databaseDir, task.serving);
+    const erased = servingFile === undefined ? [] : erasedIn(servingFile);
+    store = await buildGeneration({ ...task, config, erased, servingFile, log, onProgress, signal });
   } else {
     store = openStore(task.file);
     onProgress("catch up", 0, 0);

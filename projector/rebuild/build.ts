@@ -1,64 +1,96 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { TOPICS } from "../../shared/events/catalogue.ts";
+import { statSync } from "node:fs";
+import { wallClock } from "../../shared/clock.ts";
+import type { Config } from "../../shared/config.ts";
 import type { Logger } from "../../shared/log.ts";
+import { shardName } from "../../shared/shard.ts";
+import { startThread, type Thread } from "../../shared/thread.ts";
 import type { Decode } from "../decode/decode.ts";
-import { assembleStored } from "../projection/commit.ts";
+import { type BulkWriting, createBulkWriting } from "../projection/bulk-writing.ts";
 import { markFoldRules } from "../projection/fold-version.ts";
-import { createProjection, type Projection } from "../projection/projection.ts";
-import { createFileLog } from "../source/file-log/file-log.ts";
-import {
-  type Batch,
-  type Position,
-  partitionName,
-  recordHash,
-  type Source,
-  SourceError,
-} from "../source/source.ts";
+import { unpackBatch } from "../projection/packed-batch.ts";
+import { createProjection } from "../projection/projection.ts";
+import { createFolderLook } from "../source/file-log/folder.ts";
+import { possibleWorkers } from "../source/fold-workers.ts";
+import { sharesOf } from "../source/share.ts";
+import { type Batch, type Position, partitionName, type Source } from "../source/source.ts";
 import { openStore, type Store } from "../store/store.ts";
+import { BUILD_SHARE, type ToShare } from "./build-share.ts";
+import { removeDatabase } from "./generations.ts";
 
-const ASSEMBLED_AT_ONCE = 1_000;
 const MOST_PENDING = 100_000;
 
 export type OnProgress = (phase: string, done: number, total: number) => void;
 
 export interface Building {
+  readonly config: Config;
   /** Where the new generation's database is made. */
   readonly file: string;
   /** An archive's folder to begin with; undefined = the log alone. */
   readonly archive: string | undefined;
-  readonly source: Source;
-  /** Told of what the archive has that is not read. */
-  readonly log: Pick<Logger, "warn">;
-  readonly decode: Decode;
+  readonly log: Logger;
   /** Records at these positions and above are left out; undefined = all that the log holds is folded. */
   readonly limit: readonly Position[] | undefined;
   /** Where another generation stands in the log, whose last records this log has to have; empty = it may be any log. */
   readonly sameLogAs: readonly Position[];
   /** Leads that are known to be erased: nothing of them is written, not even for a moment. */
   readonly erased: readonly string[];
+  /** The generation that serves, whose numbers most views keep; undefined = there is none. */
+  readonly servingFile: string | undefined;
   /** About how many records there are, for the progress. */
   readonly expected: number;
   readonly onProgress: OnProgress;
   readonly signal: AbortSignal;
+  /** Bytes of records that a worker folds at a time; absent = what keeps a build well below a GiB. */
+  readonly sliceBytes?: number;
 }
 
+/** Bytes of records that all workers together fold at a time, and the least that is worth a slice. */
+const FOLDED_AT_ONCE = 8 * 1024 ** 2;
+const LEAST_SLICE = 1024 ** 2;
+/** As many files as slices are open while the log is read. */
+const MOST_SLICES = 384;
+/** MiB. A slice's leads live until it is folded, which the usual young generation takes for old. */
+const YOUNG_MIB = 64;
+
 /**
- * Makes a generation of all that the log holds now: state first, then each view once. A killed build is begun again, so
- * nothing here needs to survive a crash before it is finished.
+ * Makes a generation of all that the log holds now: workers fold whole leads in memory, slice by slice, and one writer
+ * stores each row once. A killed build is begun again, so nothing here needs to survive a crash before it is finished.
  * @throws SourceError where the log lost records, or an archive can't be read
  */
 export async function buildGeneration(building: Building): Promise<Store> {
+  const workers = await possibleWorkers(building.config, building.log, building.signal);
+  try {
+    return await buildWith(building, workers);
+  } catch (error) {
+    if (!(error instanceof SharedLeadError)) throw error;
+    building.log.warn(`${error.message}; one worker folds all of them`);
+    removeDatabase(building.file);
+    return buildWith(building, 1);
+  }
+}
+
+/** A lead came from two workers: the topics are not partitioned alike. */
+class SharedLeadError extends Error {
+  override readonly name = "SharedLeadError";
+}
+
+async function buildWith(building: Building, workers: number): Promise<Store> {
   const store = openStore(building.file);
   try {
-    store.db.pragma("journal_mode = OFF");
-    store.db.pragma("synchronous = OFF");
     markFoldRules(store);
-    store.transaction(() => {
-      for (const leadId of building.erased) store.erased.add(leadId);
-    });
-    await loadState(store, building);
-    assembleAll(store, building.onProgress);
+    store.meta.set("shard", shardName(building.config.shard));
+    const bulk = createBulkWriting(store, { ...building, failedAt: new Date(wallClock()) });
+    await loadLeads(bulk, building, workers);
+    building.onProgress("index", 0, 0);
+    try {
+      bulk.index();
+    } catch (error) {
+      if (workers > 1 && (error as { code?: string }).code === "SQLITE_CONSTRAINT_UNIQUE")
+        throw new SharedLeadError("a lead's events are in partitions of different numbers");
+      throw error;
+    }
+    building.onProgress("match", 0, 0);
+    bulk.finish();
     store.db.pragma("journal_mode = WAL");
     store.db.pragma("synchronous = NORMAL");
     return store;
@@ -68,107 +100,67 @@ export async function buildGeneration(building: Building): Promise<Store> {
   }
 }
 
-async function loadState(store: Store, building: Building): Promise<void> {
-  const { archive, source, log, decode, limit, expected, onProgress, signal } = building;
-  const limits = limit && new Map(limit.map((position) => [partitionName(position), position.nextOffset]));
-  const lasts = new Map(building.sameLogAs.map(({ last, ...at }) => [partitionName(at), last]));
-  const projection = createProjection(store, decode, { assemble: false });
+/** Has the workers fold their shares, and stores what they make. */
+async function loadLeads(bulk: BulkWriting, building: Building, workers: number): Promise<void> {
+  const { file, expected, onProgress, signal } = building;
+  const { archive, limit, sameLogAs, erased } = building;
+  const { sliceBytes = Math.max(LEAST_SLICE, Math.floor(FOLDED_AT_ONCE / workers)) } = building;
+  const bytes = logBytes(building);
+  const slices =
+    Math.ceil(Math.min(MOST_SLICES, (bytes ?? MOST_SLICES * sliceBytes) / sliceBytes) / workers) || 1;
+  let read = 0;
   let folded = 0;
-  const handle = async (batch: Batch) => {
-    if (archive !== undefined) requireReadable(batch);
-    requireSameRecords(batch, lasts);
-    foldBelow(projection, batch, limits);
-    const { records } = projection.pending();
-    if (batch.more && records < MOST_PENDING) return;
-    projection.commit();
-    folded += records;
-    onProgress("fold", Math.min(folded, expected), expected);
-  };
-  const sink = { positions: projection.positions, handle };
-  onProgress("fold", 0, expected);
-  if (archive !== undefined) {
-    requireArchive(archive);
-    await createFileLog(archive, { log }).readToEnd(sink, signal);
+  const threads: Thread<ToShare>[] = [];
+  const work = sharesOf(workers).map((share) => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const path = `${file}-slice-${share.worker}`;
+    const task = { share, archive, limit, sameLogAs, erased, path, slices, sliceBytes };
+    const thread: Thread<ToShare> = startThread(
+      BUILD_SHARE,
+      task,
+      {
+        message(message) {
+          if (message.type === "read") {
+            read += message.records;
+            onProgress("read", Math.min(read, expected), expected);
+            return;
+          }
+          try {
+            bulk.write(unpackBatch(message.batch));
+          } catch (error) {
+            reject(error);
+            return;
+          }
+          folded += message.records;
+          if (message.records > 0) onProgress("fold", Math.min(folded, expected), expected);
+          thread.post({ taken: 1 });
+        },
+        ended: (error) => (error ? reject(error) : resolve()),
+      },
+      { here: workers === 1, youngMiB: YOUNG_MIB },
+    );
+    threads.push(thread);
+    return promise;
+  });
+  const stopped = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  stopped.catch(() => undefined);
+  try {
+    await Promise.race([Promise.all(work), stopped]);
+  } finally {
+    for (const one of work) one.catch(() => undefined);
+    await Promise.all(threads.map((thread) => thread.stop()));
   }
-  await source.readToEnd(sink, signal);
   signal.throwIfAborted();
-  projection.commit();
 }
 
-/** Views of another log would take the place of all that readers have seen. */
-function requireSameRecords(
-  { records }: Batch,
-  lasts: ReadonlyMap<string, Position["last"] | undefined>,
-): void {
-  if (lasts.size === 0) return;
-  for (const record of records) {
-    const last = lasts.get(partitionName(record));
-    if (last?.offset !== record.offset || last.hash === recordHash(record)) continue;
-    throw new SourceError(
-      `${partitionName(record)}: the record at offset ${record.offset} is not the one that the serving views were folded ` +
-        "from: this is another log. Restore it, use another DATABASE_DIR, or accept the loss " +
-        "(npm run rebuild -- --accept-loss). Nothing was switched",
-    );
-  }
-}
-
-/** A mistyped folder would be an archive of nothing. */
-function requireArchive(folder: string): void {
-  if (!existsSync(folder)) throw new SourceError(`${folder}: there is no such folder`);
-  const hasFiles = Object.values(TOPICS).some((topic) => existsSync(join(folder, topic)));
-  if (!hasFiles)
-    throw new SourceError(
-      `${folder}: there is no archive here; its files are <topic>/<partition>.ndjson (npm run archive)`,
-    );
-}
-
-/** Folds what stands below its partition's limit; a partition that reached it stands still. */
-export function foldBelow(
-  projection: Projection,
-  { records, positions }: Batch,
-  limits: ReadonlyMap<string, number> | undefined,
-): void {
-  const isBelow = (name: string, offset: number) => limits === undefined || offset < (limits.get(name) ?? 0);
-  for (const record of records) {
-    if (isBelow(partitionName(record), record.offset)) projection.fold(record);
-  }
-  projection.advance(
-    positions.map((position) => {
-      const most = limits?.get(partitionName(position)) ?? position.nextOffset;
-      return limits === undefined
-        ? position
-        : { ...position, nextOffset: Math.min(position.nextOffset, most) };
-    }),
-  );
-}
-
-/** An archive is what the views stand on: a line in it that can't be read stops the rebuild. */
-function requireReadable({ records }: Batch): void {
-  const broken = records.find(({ unreadable }) => unreadable !== undefined);
-  if (!broken) return;
-  const { topic, partition, offset, unreadable } = broken;
-  throw new SourceError(
-    `the archive is corrupt: ${topic}/${partition}.ndjson near offset ${offset}: ${unreadable}; ` +
-      "restore the file, or rebuild from another archive. Nothing was switched",
-  );
-}
-
-function assembleAll(store: Store, onProgress: OnProgress): void {
-  const total = store.leads.countOwned();
-  onProgress("assemble", 0, total);
-  let assembled = 0;
-  for (let after = 0; ; ) {
-    const page = store.leads.owned(after, ASSEMBLED_AT_ONCE);
-    const last = page.at(-1);
-    if (!last) return;
-    assembleStored(
-      store,
-      page.map(([, leadId]) => leadId),
-    );
-    assembled += page.length;
-    after = last[0];
-    onProgress("assemble", assembled, total);
-  }
+/** Bytes of the log's files; undefined where nobody says. */
+function logBytes({ archive, config }: Building): number | undefined {
+  if (config.kafka) return undefined;
+  return [...(archive === undefined ? [] : [archive]), config.eventLogDir]
+    .flatMap((folder) => createFolderLook(folder, () => undefined)())
+    .reduce((sum, { path }) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
 /**
@@ -183,7 +175,8 @@ export async function catchUp(
 ): Promise<void> {
   const projection = createProjection(store, decode);
   const handle = async (batch: Batch) => {
-    foldBelow(projection, batch, undefined);
+    for (const record of batch.records) projection.fold(record);
+    projection.advance(batch.positions);
     if (!batch.more || projection.pending().records >= MOST_PENDING) projection.commit();
   };
   await source.readToEnd({ positions: projection.positions, handle }, signal);

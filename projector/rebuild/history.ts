@@ -10,12 +10,13 @@ import {
 
 /**
  * Hands over every record before some positions, in order per partition, beside the projector, which takes no notice.
- * @throws SourceError where the log ends before them, or lost records
+ * @throws SourceError where the log ends before them, or lost records; Error where the signal aborts
  */
 export async function readHistory(
   source: Source,
   upTo: readonly Position[],
   onRecord: (record: SourceRecord) => void,
+  signal?: AbortSignal,
 ): Promise<void> {
   const ends = new Map(upTo.map((position) => [partitionName(position), position.nextOffset]));
   const current = new Map<string, Position>();
@@ -35,13 +36,15 @@ export async function readHistory(
     },
   };
   const stopping = new AbortController();
-  const reading = source.readToEnd(sink, stopping.signal);
+  const ending = signal ? AbortSignal.any([signal, stopping.signal]) : stopping.signal;
+  const reading = source.readToEnd(sink, ending);
   try {
     await Promise.race([reading, reached.promise]);
   } finally {
     stopping.abort();
     await reading.catch(() => undefined);
   }
+  if (signal?.aborted) throw new Error("stopped; nothing was changed");
   if (!isReached()) throw new SourceError("the log ends before what was folded of it; restore it");
 }
 

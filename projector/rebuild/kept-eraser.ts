@@ -2,10 +2,9 @@ import { existsSync } from "node:fs";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { generationFile } from "../../shared/generation.ts";
 import type { Logger } from "../../shared/log.ts";
-import { commitPending } from "../projection/commit.ts";
-import { loadLead } from "../projection/pending-leads.ts";
+import { createWriting, erasureOf } from "../projection/writing.ts";
 import { SchemaError } from "../store/migrate.ts";
-import { scrub } from "../store/scrub.ts";
+import { endScrub, scrub } from "../store/scrub.ts";
 import { openStore } from "../store/store.ts";
 import { removeDatabase } from "./generations.ts";
 
@@ -74,12 +73,12 @@ function erase({ file, leadIds }: Task): Done {
     return { removed: error.message };
   }
   try {
-    const leads = leadIds.map((leadId) => ({ ...loadLead(store, leadId), erased: "now" as const }));
-    const pending = { assemble: true, leads, deadLetters: [], positions: [], keptGenerations: () => [] };
-    commitPending(store, { ...pending, failedAt: new Date(0) });
-    scrub(store);
+    createWriting(store).write(erasureOf(leadIds));
+    const mark = scrub(store);
     const [checkpoint] = store.db.pragma("wal_checkpoint(TRUNCATE)") as { busy: number }[];
-    return checkpoint?.busy === 0 ? { erased: true } : { failed: "somebody reads it" };
+    if (checkpoint?.busy !== 0) return { failed: "somebody reads it" };
+    if (mark !== undefined) endScrub(store, mark);
+    return { erased: true };
   } catch (error) {
     return { failed: (error as Error).message };
   } finally {

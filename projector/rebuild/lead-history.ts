@@ -1,6 +1,8 @@
+import { assembleView } from "../assemble/assemble.ts";
 import type { Decode, Decoded } from "../decode/decode.ts";
 import { type Applied, applyDecoded, deadLetterOf } from "../projection/apply.ts";
-import { emptyLead, type PendingLead } from "../projection/pending-leads.ts";
+import { emptyLead, NOTHING_STORED } from "../projection/held-leads.ts";
+import { logReader } from "../projection/recent-logs.ts";
 import {
   NO_TIMESTAMP,
   type Position,
@@ -68,22 +70,51 @@ export interface RecordOutcome {
 /** What is said where the log has none. */
 export const noRecordOf = (leadId: string): string => `the log has no record of lead ${leadId}`;
 
-/** A lead, and what became of each of its records. */
-export interface FoldedHistory {
-  readonly lead: PendingLead;
-  readonly outcomes: readonly RecordOutcome[];
+/** A lead that is folded from its records alone, one after the other. */
+export interface LeadFold {
+  /** Folds its next record. */
+  apply(next: HistoryRecord): RecordOutcome;
+  /**
+   * The view as it is now, as JSON: its matchingLeads, which depend on other leads, are empty.
+   * @returns null where there is none: the lead is not created yet, or is erased
+   */
+  view(): string | null;
 }
 
-/** Folds a lead from its records alone. */
-export function foldHistory(leadId: string, records: readonly HistoryRecord[]): FoldedHistory {
-  const lead: PendingLead = { ...emptyLead(leadId), replaces: true };
-  const outcomes = records.map(({ record, decoded, code }): RecordOutcome => {
-    if (decoded === undefined) return { outcome: "dead_letter", code: code ?? null };
-    try {
-      return { outcome: applyDecoded(lead, decoded, () => undefined), code: null };
-    } catch (error) {
-      return { outcome: "dead_letter", code: deadLetterOf(record, decoded, error).code };
-    }
+/** Begins to fold a lead. */
+export function createLeadFold(leadId: string): LeadFold {
+  const lead = emptyLead(leadId, true);
+  return {
+    apply({ record, decoded, code }) {
+      if (decoded === undefined) return { outcome: "dead_letter", code: code ?? null };
+      try {
+        return { outcome: applyDecoded(NOTHING_STORED, lead, decoded), code: null };
+      } catch (error) {
+        return { outcome: "dead_letter", code: deadLetterOf(record, decoded, error).code };
+      }
+    },
+    view() {
+      const held = lead.owner === null || lead.erased !== false ? undefined : lead.parts.get(lead.owner);
+      if (!held) return null;
+      return assembleView(held.part, logReader(held.logs, held.older)).body.toString("utf8");
+    },
+  };
+}
+
+/**
+ * A lead's records in one order that keeps each partition's own: by their times, where a record's time is taken for no
+ * earlier than that of the one before it in its partition. The final state is the same in any such order (rule: one
+ * topic owns an entity).
+ */
+export function inOrder(records: readonly HistoryRecord[]): HistoryRecord[] {
+  const latest = new Map<string, string>();
+  const placed = records.map((one) => {
+    const name = partitionName(one.record);
+    const before = latest.get(name) ?? "";
+    const at = [before, one.time].sort().at(-1) as string;
+    latest.set(name, at);
+    return { one, at };
   });
-  return { lead, outcomes };
+  // Stable: what is of one time in one partition stays in its order.
+  return placed.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0)).map(({ one }) => one);
 }

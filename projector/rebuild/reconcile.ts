@@ -1,5 +1,5 @@
 import { type Connection, openReader } from "../../shared/sqlite.ts";
-import { UNNUMBERED } from "../projection/commit.ts";
+import { UNNUMBERED } from "../projection/writing.ts";
 import type { Store } from "../store/store.ts";
 
 /** Up to which changes of either side two generations were compared. */
@@ -51,6 +51,8 @@ export function compareNumbers(store: Store, servingFile: string, since: Compare
 export interface Taking {
   /** This generation's own number. */
   readonly number: number;
+  /** The one that serves until now. */
+  readonly from: number;
   /** All others, the serving one among them. */
   readonly kept: readonly number[];
   /** False where a loss was accepted: the log may be another one than the serving generation's. */
@@ -66,21 +68,23 @@ export function takeOver(
   store: Store,
   servingFile: string,
   since: Compared | undefined,
-  { number, kept, sameLog }: Taking,
+  { number, from, kept, sameLog }: Taking,
 ): void {
   compareNumbers(store, servingFile, since);
   besideServing(store.db, servingFile, (db) => {
     const last = db.prepare<[], number>(LAST("serving")).pluck().get() as number;
     store.numbers.raise(last);
     db.exec(`
-      INSERT INTO main.lead_view (lead_id, workspace_id, number, status, section_numbers, section_ends)
-        SELECT lead_id, workspace_id, CASE WHEN body IS NULL THEN number ELSE ${UNNUMBERED} END, NULL, '[]', '[]'
+      INSERT INTO main.lead_view (lead_id, workspace_id, number, status, section_numbers, section_ends, section_hashes)
+        SELECT lead_id, workspace_id, CASE WHEN body IS NULL THEN number ELSE ${UNNUMBERED} END, NULL, '[]', '[]', ''
         FROM serving.lead_view s WHERE NOT EXISTS (SELECT 1 FROM main.lead_view m WHERE m.lead_id = s.lead_id);
       DELETE FROM main.relay;
       INSERT INTO main.relay SELECT * FROM serving.relay;
       DELETE FROM main.set_aside;
       INSERT INTO main.set_aside SELECT * FROM serving.set_aside;
-      DELETE FROM main.erase_duty`);
+      DELETE FROM main.erase_duty;
+      DELETE FROM main.meta WHERE name = 'held_back';
+      INSERT INTO main.meta SELECT * FROM serving.meta WHERE name = 'held_back'`);
     // In another log the same position is another record.
     if (sameLog) {
       db.exec(`
@@ -100,6 +104,11 @@ export function takeOver(
          WHERE NOT EXISTS (SELECT 1 FROM serving.erased s WHERE s.lead_id = e.lead_id)`,
       ).run(generation);
     }
+    // A file that is still to be rewritten after an erase is so once anything is erased from it.
+    db.prepare(
+      `INSERT OR IGNORE INTO main.erase_duty SELECT ?, lead_id FROM serving.erased
+       WHERE EXISTS (SELECT 1 FROM serving.meta WHERE name = 'unscrubbed') LIMIT 1`,
+    ).run(from);
     numberAll(store);
   });
 }

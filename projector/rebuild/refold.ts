@@ -1,8 +1,9 @@
-import { wallClock } from "../../shared/clock.ts";
 import type { Decode, Decoded } from "../decode/decode.ts";
 import { applyDecoded, deadLetterOf } from "../projection/apply.ts";
-import { commitPending } from "../projection/commit.ts";
-import { type PendingLead, refoldedLead } from "../projection/pending-leads.ts";
+import { finishLead } from "../projection/finish-lead.ts";
+import type { FoldedBatch } from "../projection/folded-batch.ts";
+import { emptyLead, NOTHING_STORED } from "../projection/held-leads.ts";
+import { NOTHING_COUNTED } from "../projection/writing.ts";
 import { type Position, partitionName, type Source, type SourceRecord } from "../source/source.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
@@ -17,10 +18,13 @@ export interface Refolded {
   readonly recovered: number;
 }
 
+/** Stores leads that were folded beside the running fold, which takes what it holds of them for stale from then on. */
+export type WriteBatch = (batch: FoldedBatch) => void;
+
 /** What the running fold offers to whoever folds leads again beside it. */
 export interface BesideFold {
   /** Does the work between two commits, with nothing pending. */
-  betweenCommits<T>(work: (store: Store) => T): Promise<T>;
+  betweenCommits<T>(work: (store: Store, write: WriteBatch) => T): Promise<T>;
   /** Tells of every record that is folded from now on, until it is stopped. */
   tap(onRecord: (record: SourceRecord) => void): () => void;
 }
@@ -35,12 +39,14 @@ interface LeadRecord {
  * that can be folded now had never failed. The fold runs on meanwhile: what it folds of these leads is noted, so that
  * the exchange, between two commits, waits for nothing.
  * @param leadsOf the leads that are to be folded again
+ * @param signal aborts the reading; the exchange at its end is whole or not at all
  */
 export async function refoldLeads(
   beside: BesideFold,
   source: Source,
   decode: Decode,
   leadsOf: (store: Store) => ReadonlySet<string>,
+  signal?: AbortSignal,
 ): Promise<Refolded> {
   const earlier: LeadRecord[] = [];
   const since: LeadRecord[] = [];
@@ -56,14 +62,14 @@ export async function refoldLeads(
     return store.positions.all();
   });
   try {
-    await readHistory(source, positions, noteIn(earlier));
-    return await beside.betweenCommits((store) => {
+    await readHistory(source, positions, noteIn(earlier), signal);
+    return await beside.betweenCommits((store, write) => {
       const ends = new Map(store.positions.all().map((one) => [partitionName(one), one.nextOffset]));
       const starts = new Map(positions.map((one) => [partitionName(one), one.nextOffset]));
       const isFolded = ({ record }: LeadRecord) =>
         record.offset < (ends.get(partitionName(record)) ?? 0) &&
         record.offset >= (starts.get(partitionName(record)) ?? 0);
-      return exchange(store, leadIds, [...earlier, ...distinct(since.filter(isFolded))]);
+      return exchange(store, write, leadIds, [...earlier, ...distinct(since.filter(isFolded))]);
     });
   } finally {
     stop();
@@ -81,15 +87,21 @@ function distinct(records: readonly LeadRecord[]): LeadRecord[] {
   });
 }
 
-function exchange(store: Store, leadIds: ReadonlySet<string>, records: readonly LeadRecord[]): Refolded {
-  const leads = new Map<string, PendingLead>(
-    [...leadIds].map((leadId) => [leadId, refoldedLead(store, leadId)]),
-  );
+function exchange(
+  store: Store,
+  write: WriteBatch,
+  leadIds: ReadonlySet<string>,
+  records: readonly LeadRecord[],
+): Refolded {
+  const leads = new Map([...leadIds].map((leadId) => [leadId, emptyLead(leadId, true)]));
+  for (const lead of leads.values()) if (store.erased.has(lead.leadId)) lead.erased = "before";
   const failed: DeadLetter[] = [];
   const folded: SourceRecord[] = [];
   for (const { record, decoded } of records) {
+    const lead = leads.get(decoded.leadId);
+    if (!lead) continue;
     try {
-      applyDecoded(leads.get(decoded.leadId) as PendingLead, decoded, () => undefined);
+      applyDecoded(NOTHING_STORED, lead, decoded);
       folded.push(record);
     } catch (error) {
       failed.push(deadLetterOf(record, decoded, error));
@@ -98,13 +110,11 @@ function exchange(store: Store, leadIds: ReadonlySet<string>, records: readonly 
   let recovered = 0;
   store.transaction(() => {
     for (const record of folded) if (store.deadLetters.remove(record)) recovered++;
-    commitPending(store, {
-      assemble: true,
-      leads: [...leads.values()].map((lead) => ({ ...lead, dropped: 0 })),
+    write({
+      leads: [...leads.values()].map((lead) => ({ ...finishLead(lead), dropped: 0 })),
       deadLetters: failed,
-      failedAt: new Date(wallClock()),
       positions: [],
-      keptGenerations: () => [],
+      counts: NOTHING_COUNTED,
     });
   });
   return { folded: folded.length, failed, recovered };

@@ -1,8 +1,6 @@
-import { assembleView } from "../assemble/assemble.ts";
 import type { Decode } from "../decode/decode.ts";
-import { logRowOf, pendingLogReader } from "../projection/log-reader.ts";
 import type { Position, Source } from "../source/source.ts";
-import { foldHistory, type HistoryRecord, leadHistory } from "./lead-history.ts";
+import { createLeadFold, type HistoryRecord, leadHistory } from "./lead-history.ts";
 
 /** Up to when: a time (ISO-8601, by the events' occurredAt), or the record at a position of the log. */
 export type Moment =
@@ -23,11 +21,9 @@ export async function viewAt(
   moment: Moment,
 ): Promise<string | null> {
   const records = await leadHistory(source, decode, upTo, leadId);
-  const { lead } = foldHistory(leadId, before(records, moment));
-  const pending = lead.owner === null || lead.erased !== false ? undefined : lead.parts.get(lead.owner);
-  if (!pending) return null;
-  const logs = pendingLogReader([...pending.logs.values()].map(logRowOf));
-  return assembleView({ part: pending.part, logs, matchingLeads: [] }).body.toString("utf8");
+  const fold = createLeadFold(leadId);
+  for (const record of before(records, moment)) fold.apply(record);
+  return fold.view();
 }
 
 /** Of the moment's own partition what stands before it; of the others what occurred no later. */

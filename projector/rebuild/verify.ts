@@ -1,7 +1,5 @@
 import type { Config } from "../../shared/config.ts";
 import { createLog } from "../../shared/log.ts";
-import { createDecoder } from "../decode/decode.ts";
-import type { Source } from "../source/source.ts";
 import { openStoreToRead } from "../store/store.ts";
 import { behind, buildGeneration, type OnProgress } from "./build.ts";
 import { removeDatabase, verifyFile } from "./generations.ts";
@@ -22,7 +20,6 @@ export interface Verified {
  */
 export async function verify(
   config: Config,
-  source: Source,
   archive: string | undefined,
   onProgress: OnProgress,
   most: number,
@@ -34,17 +31,17 @@ export async function verify(
     const limit = serving.positions.all();
     const expected = limit.reduce((sum, { nextOffset }) => sum + nextOffset, 0);
     const { signal } = new AbortController();
-    const decode = createDecoder(config);
+    const log = createLog("projector", "warn");
     removeDatabase(file);
     const fresh = await buildGeneration({
+      config,
       file,
       archive,
-      source,
-      log: createLog("projector", "warn"),
-      decode,
+      log,
       limit,
       erased: [],
       sameLogAs: [],
+      servingFile: undefined,
       expected,
       onProgress,
       signal,

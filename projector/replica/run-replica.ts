@@ -1,8 +1,7 @@
-import { delay, monotonic, randomId } from "../../shared/clock.ts";
+import { delay } from "../../shared/clock.ts";
 import type { Config } from "../../shared/config.ts";
 import { openControl } from "../../shared/control.ts";
 import { generationFile, servingGeneration } from "../../shared/generation.ts";
-import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Monitor } from "../ops/monitor.ts";
 import { startHeartbeat } from "../owner/heartbeat.ts";
@@ -10,18 +9,15 @@ import { CONTROL_WAIT_MS } from "../owner/owner.ts";
 import { createRequests } from "../owner/requests.ts";
 import { createGate, type Gate } from "../projection/gate.ts";
 import { isPassing } from "../projection/trouble.ts";
-import { createKafkaSource } from "../source/kafka/kafka-source.ts";
-import { type Source, SourceError } from "../source/source.ts";
 import { type Checkpointer, startCheckpointer } from "../store/checkpointer.ts";
 import { SchemaError } from "../store/migrate.ts";
-import { scrub } from "../store/scrub.ts";
+import { createScrubber } from "../store/scrub.ts";
 import { openStore, type Store } from "../store/store.ts";
-import { createReplicaSink } from "./replica-sink.ts";
+import { fetchLargeViews } from "./fetch-large.ts";
+import { createFloors } from "./floors.ts";
+import { followTopics } from "./followed-topics.ts";
+import { createReplicaSink, lastReading, readAnew } from "./replica-sink.ts";
 
-/** What positions call the topic of views, whatever its name at the broker. */
-export const VIEWS = "omni.lead_view";
-
-const RETRY_MS = 1_000;
 const LOOK_MS = 50;
 /** Milliseconds between two looks whether the file is to be rewritten after erases. */
 const SCRUB_MS = 1_000;
@@ -44,15 +40,31 @@ export async function runReplica({ config, log, monitor }: ReplicaParts, signal:
   const store = openReplicaStore(file);
   const checkpointer = startCheckpointer(file);
   const gate = createGate();
-  const topic = followTopic(config, log);
+  const floors = createFloors(store);
+  const source = followTopics({
+    config,
+    log,
+    floors,
+    lastReading: () => lastReading(store),
+    readAnew: () => readAnew(store, floors),
+  });
   const ended = new AbortController();
   const untilEnd = AbortSignal.any([signal, ended.signal]);
+  monitor.is("owner", "the views are being opened");
   const stopHeart = startHeartbeat(databaseDir, monitor);
   try {
-    monitor.observe({ store, source: topic, endpoints: { all: () => [] }, generation });
+    monitor.observe({
+      store,
+      source,
+      endpoints: { all: () => [], fact: () => undefined },
+      generation,
+      behindMs: floors.behindMs,
+    });
     log.info({ topic: config.kafka?.leadViewTopic, file }, "replica started");
     const sink = createReplicaSink({
       store,
+      floors,
+      fetchesLarge: config.projectorUrl !== undefined && config.ops.key !== undefined,
       gate,
       log,
       signal,
@@ -62,11 +74,12 @@ export async function runReplica({ config, log, monitor }: ReplicaParts, signal:
       onErased: checkpointer.truncate,
     });
     const work = [
-      topic.run(sink, untilEnd),
+      source.run(sink, untilEnd),
       scrubNowAndThen({ store, gate, checkpointer, log }, untilEnd),
       refuseRequests(databaseDir, untilEnd),
     ];
-    await Promise.race(work);
+    work.push(fetchLargeViews({ config, store, floors, gate, log, signal: untilEnd }));
+    await Promise.race(work.map((one) => one.then(() => (untilEnd.aborted ? undefined : forever))));
     ended.abort();
     await Promise.all(work);
   } finally {
@@ -78,6 +91,9 @@ export async function runReplica({ config, log, monitor }: ReplicaParts, signal:
     stopHeart();
   }
 }
+
+/** One of them may have nothing to do. */
+const forever = new Promise<never>(() => undefined);
 
 /** @throws Error where the file is a projector's, or of another schema */
 function openReplicaStore(file: string): Store {
@@ -102,40 +118,6 @@ function openReplicaStore(file: string): Store {
   return store;
 }
 
-/** The topic of views as a log, which this replica alone reads with its group. */
-function followTopic({ kafka, readyMaxLagSeconds }: Config, log: Logger): Source {
-  const own = kafka as KafkaConfig;
-  const groupId = `${own.groupId}-replica-${randomId()}`;
-  const topics = new Map([[VIEWS, own.leadViewTopic]]);
-  const source = createKafkaSource({ ...own, groupId, topics, temporaryGroup: true }, log);
-  let missing: string | undefined;
-  let wellAt = monotonic();
-  return {
-    ends: source.ends,
-    readToEnd: source.readToEnd,
-    trouble() {
-      if (missing !== undefined) return missing;
-      const found = source.trouble();
-      if (found === undefined) wellAt = monotonic();
-      // Reads go on meanwhile: a broker's restart is not to take all replicas away at once.
-      return monotonic() - wellAt > readyMaxLagSeconds * 1_000 ? found : undefined;
-    },
-    async run(sink, signal) {
-      while (!signal.aborted) {
-        try {
-          await source.run(sink, signal);
-          return;
-        } catch (error) {
-          if (!(error instanceof SourceError) || error.sign !== "missing") throw error;
-          missing = error.message;
-          log.warn({ error: missing, retryInMs: RETRY_MS }, "the topic of views can't be followed");
-          await delay(RETRY_MS, signal);
-        }
-      }
-    },
-  };
-}
-
 interface Scrubbing {
   readonly store: Store;
   readonly gate: Gate;
@@ -148,11 +130,12 @@ async function scrubNowAndThen(
   { store, gate, checkpointer, log }: Scrubbing,
   signal: AbortSignal,
 ): Promise<void> {
+  const scrub = createScrubber({ store, checkpointer, between: gate.during });
   while (!signal.aborted) {
     await delay(SCRUB_MS, signal);
     if (signal.aborted) return;
     try {
-      if (await gate.during(() => scrub(store))) checkpointer.truncate();
+      await scrub();
     } catch (error) {
       // What can't be rewritten now (a full disk, a busy file) stays marked, and is tried again.
       log.warn({ error: (error as Error).message }, "erased leads' pages not rewritten yet");

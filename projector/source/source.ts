@@ -22,9 +22,20 @@ export interface SourceRecord {
   /** Null is a tombstone. */
   readonly value: Buffer | null;
   /** The value's JSON, where the log's framing had to parse it anyway. */
-  readonly json?: RecordJson;
+  readonly json?: RecordJson | undefined;
   /** Set where the log's own framing of the record can't be read: why. Such a record is a dead letter. */
-  readonly unreadable?: string;
+  readonly unreadable?: string | undefined;
+  /** The record as it stands in the log's file, where nobody had to parse it yet. */
+  readonly line?: LineBytes;
+}
+
+/** The bytes of a line, without its newline, and those of its key: `chunk` from `start` up to, not including, `end`. */
+export interface LineBytes {
+  readonly chunk: Buffer;
+  readonly start: number;
+  readonly end: number;
+  readonly keyStart: number;
+  readonly keyEnd: number;
 }
 
 /** A text that holds a record's value, what the value parsed to, and a way to it from another parse of the text. */
@@ -94,6 +105,24 @@ export interface End extends Pick<Position, "topic" | "partition"> {
   readonly end: number;
 }
 
+/**
+ * What is needed where databases take turns as the owner of a shard: what they tell each other's successor, by way of the
+ * log (rule: one number).
+ */
+export interface Succession {
+  /** Names the database. */
+  readonly database: string;
+  /** The last number that it gave. */
+  lastNumber(): number;
+  /** The lowest number that a lead has; undefined where there are no leads. */
+  lowestNumber(): number | undefined;
+  /** From now on all numbers in it are above this one: those of the views that it has, too. */
+  succeed(number: number): Promise<void>;
+}
+
+/** Why a reader's signal aborts where another one of the same database begins at once. */
+export const RETURNS = Symbol("it begins anew at once");
+
 /** An ordered, resumable log of events: Kafka or files. */
 export interface Source {
   /**
@@ -108,6 +137,8 @@ export interface Source {
   readToEnd(sink: Sink, signal: AbortSignal): Promise<void>;
   /** Where the partitions end that are read now, as far as the log has told. */
   ends(): readonly End[];
+  /** False where another database has the turn to fold, publish and serve what this one would. */
+  owns(): boolean | undefined;
   /** Why what is read is not all of the log, or not read at all; undefined where nothing is wrong. */
   trouble(): string | undefined;
 }

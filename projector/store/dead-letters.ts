@@ -19,6 +19,15 @@ export interface StoredDeadLetter extends DeadLetter {
   readonly failedAt: string;
 }
 
+/** A dead letter in a list: what it says of itself, without the record's bytes. */
+export interface ListedDeadLetter extends RecordPosition {
+  readonly code: string;
+  readonly reason: string;
+  /** ISO-8601. */
+  readonly failedAt: string;
+  readonly leadId: string | null;
+}
+
 interface Row {
   readonly topic: string;
   readonly partition: number;
@@ -49,10 +58,21 @@ export function createDeadLetters(db: Connection) {
   const discard = db.prepare<[string, number, number]>(
     "INSERT INTO discarded VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
   );
+  const eraseAll = db.prepare(
+    `DELETE FROM dead_letter WHERE lead_id IN (SELECT lead_id FROM erased)
+       OR "key" IN (SELECT CAST(lead_id AS BLOB) FROM erased)`,
+  );
   const erase = db.prepare<[string, Buffer]>(`DELETE FROM dead_letter WHERE lead_id = ? OR "key" = ?`);
   const get = db.prepare<[string, number, number], Row>(`SELECT ${COLUMNS} FROM dead_letter WHERE ${AT}`);
   const list = db.prepare<[string, number, number, number], Row>(
     `SELECT ${COLUMNS} FROM dead_letter WHERE (topic, "partition", "offset") > (?, ?, ?) ${ORDER} LIMIT ?`,
+  );
+  const listed = db.prepare<[string, number, number, number], ListedDeadLetter>(
+    `SELECT topic, "partition", "offset", code, reason, failed_at AS failedAt, lead_id AS leadId
+     FROM dead_letter WHERE (topic, "partition", "offset") > (?, ?, ?) ${ORDER} LIMIT ?`,
+  );
+  const byTopic = db.prepare<[], { topic: string; count: number }>(
+    "SELECT topic, count(*) AS count FROM dead_letter GROUP BY topic",
   );
   const unpublished = db.prepare<[number], Row>(
     `SELECT ${COLUMNS} FROM dead_letter WHERE published = 0 ${ORDER} LIMIT ?`,
@@ -80,7 +100,12 @@ export function createDeadLetters(db: Connection) {
     /** In the order of their positions, from behind `after` on. */
     list: ({ topic, partition, offset }: RecordPosition, most: number): StoredDeadLetter[] =>
       list.all(topic, partition, offset, most).map(storedDeadLetter),
+    /** The same without the records, for lists that are looked at. */
+    listed: ({ topic, partition, offset }: RecordPosition, most: number): ListedDeadLetter[] =>
+      listed.all(topic, partition, offset, most),
     count: (): number => count.get() as number,
+    /** How many there are of each topic that has any. */
+    byTopic: (): { readonly topic: string; readonly count: number }[] => byTopic.all(),
     /** Those that their topic does not have yet: no more than so many bytes of values, or one letter where that is larger. */
     unpublished(most: number, mostBytes: number): StoredDeadLetter[] {
       const letters: StoredDeadLetter[] = [];
@@ -110,8 +135,10 @@ export function createDeadLetters(db: Connection) {
       });
       return found;
     },
-    /** Forgets the letters of an erased lead: those that carry its key, or spoke of it. */
-    erase: (leadId: string): void => void erase.run(leadId, Buffer.from(leadId)),
+    /** Forgets the letters of all erased leads. */
+    eraseAll: (): void => void eraseAll.run(),
+    /** Forgets the letters of an erased lead: those that carry its key, or spoke of it. @returns how many */
+    erase: (leadId: string): number => erase.run(leadId, Buffer.from(leadId)).changes,
   };
 }
 

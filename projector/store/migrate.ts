@@ -33,19 +33,22 @@ export function migrate(db: Connection): void {
 
 /** @throws SchemaError where this program can't read the database */
 export function requireSchema(db: Connection): void {
-  requireKnown(versionOf(db), DATABASE_VERSION);
+  const found = versionOf(db);
+  // Whoever made the file died before it made the tables.
+  if (found === 0) throw new SchemaError("the view database holds nothing yet; start a projector");
+  requireKnown(found, DATABASE_VERSION);
 }
 
 function requireKnown(found: number, first: number): void {
   if (found > DATABASE_VERSION) {
     throw new SchemaError(
       `the view database has schema version ${found}; this program knows up to ${DATABASE_VERSION}. ` +
-        "Run the newer program, or switch to a generation that this one made (npm run generations)",
+        "Run the newer program, or switch to a generation that this one made (npx lead-view generations list)",
     );
   }
   if (found !== 0 && found < first) {
     throw new SchemaError(
-      `the view database has schema version ${found}, of an older program; fold its history again: npm run rebuild`,
+      `the view database has schema version ${found}, of an older program; fold its history again: npx lead-view rebuild`,
     );
   }
 }

@@ -18,10 +18,15 @@ export function createPositions(db: Connection) {
   );
   const put = db.prepare(
     `INSERT INTO position VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset,
-       last_offset = excluded.last_offset, last_hash = excluded.last_hash, cursor = excluded.cursor`,
+       last_offset = excluded.last_offset, last_hash = excluded.last_hash, cursor = excluded.cursor
+     WHERE excluded.next_offset >= position.next_offset`,
   );
+  const removeTopic = db.prepare<[string]>("DELETE FROM position WHERE topic = ?");
   return {
+    /** Forgets where to go on in a topic. */
+    removeTopic: (topic: string): void => void removeTopic.run(topic),
     all: (): Position[] => all.all().map(positionOf),
+    /** Moves a position; one that is further already stays. */
     put({ topic, partition, nextOffset, last, cursor }: Position): void {
       put.run(topic, partition, nextOffset, last?.offset ?? null, last?.hash ?? null, cursor);
     },

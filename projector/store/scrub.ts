@@ -1,24 +1,61 @@
 import { statSync } from "node:fs";
+import type { Checkpointer } from "./checkpointer.ts";
 import type { Store } from "./store.ts";
 
 /** Bytes; rewriting a larger file would keep the fold waiting for seconds. */
 const MOST_SCRUBBED = 256 * 1024 ** 2;
 
+// SQLite overwrites what is deleted, but not the copies that its balancing of pages leaves in their unused parts; and the
+// file itself is what it was until the write-ahead log was moved into it. So an erase marks the database, and the mark stays
+// until the file was rewritten and its log was cut: whoever dies in between leaves it to the next one.
+
+/** Marks the database as holding traces of what was erased, within the erase's transaction. Each mark is another one. */
+export const markUnscrubbed = ({ meta }: Pick<Store, "meta">): void =>
+  meta.set("unscrubbed", String(Number(meta.get("unscrubbed") ?? 0) + 1));
+
+/** The mark that is to be scrubbed away; undefined where there is none. */
+const unscrubbed = ({ meta }: Pick<Store, "meta">): string | undefined => meta.get("unscrubbed");
+
 /**
- * Rewrites a database that leads were erased from: SQLite overwrites what is deleted, but not the copies that its
- * balancing of pages leaves in their unused parts. A file that is too large for it stays marked, and is clean after a
- * rebuild, which never writes what was erased (rule: erase everywhere).
- * @returns false where nothing was to be done, or the file is too large
+ * Rewrites a database that leads were erased from, into its write-ahead log. A file that is too large for it stays marked,
+ * and is clean after a rebuild, which never writes what was erased (rule: erase everywhere).
+ * @returns the mark, to be ended once the log was moved into the file and cut; undefined where there is nothing to do
  */
-export function scrub({ db, meta }: Store): boolean {
-  if (meta.get("unscrubbed") === undefined) return false;
-  if ((statSync(db.name, { throwIfNoEntry: false })?.size ?? 0) > MOST_SCRUBBED) return false;
-  meta.remove("unscrubbed");
-  try {
-    db.exec("VACUUM");
-  } catch (error) {
-    meta.set("unscrubbed", "1");
-    throw error;
-  }
-  return true;
+export function scrub(store: Pick<Store, "db" | "meta">): string | undefined {
+  const mark = unscrubbed(store);
+  if (mark === undefined) return undefined;
+  if ((statSync(store.db.name, { throwIfNoEntry: false })?.size ?? 0) > MOST_SCRUBBED) return undefined;
+  store.db.exec("VACUUM");
+  return mark;
+}
+
+/** Takes the mark away, where nothing was erased since it was read. */
+export function endScrub(store: Pick<Store, "meta">, mark: string): void {
+  if (unscrubbed(store) === mark) store.meta.remove("unscrubbed");
+}
+
+export interface Scrubbing {
+  readonly store: Store;
+  readonly checkpointer: Pick<Checkpointer, "truncate" | "isTruncated">;
+  /** Does work between two commits. */
+  between<T>(work: () => T): Promise<T>;
+}
+
+/**
+ * Scrubs a database that is in use. Nobody waits for readers, which can be in the way of the log's cut: each call does the
+ * next thing that can be done now.
+ */
+export function createScrubber({ store, checkpointer, between }: Scrubbing): () => Promise<void> {
+  /** The mark that the file was rewritten for. */
+  let rewritten: string | undefined;
+  return async () => {
+    const mark = unscrubbed(store);
+    if (mark === undefined) return;
+    if (rewritten !== mark) {
+      rewritten = await between(() => scrub(store));
+      if (rewritten !== undefined) checkpointer.truncate();
+    } else if (checkpointer.isTruncated()) {
+      await between(() => endScrub(store, mark));
+    }
+  };
 }

@@ -16,6 +16,20 @@ export interface SetAside {
   readonly nextTryAt: number | null;
 }
 
+/** No reason begins so. */
+const NO_REASON = "\n";
+
+/** How much a relay has set aside. */
+export interface SetAsideCount {
+  readonly relay: string;
+  /** Tried again by themselves. */
+  readonly waiting: number;
+  /** Tried again by a command only. */
+  readonly held: number;
+  /** Milliseconds since 1970 of the first try of the longest waiting one; null where none waits. */
+  readonly oldest: number | null;
+}
+
 const COLUMNS = "name, lane, number, reason, attempts, since, next_try_at AS nextTryAt";
 
 /** Milliseconds; nobody is made to wait for longer. */
@@ -51,9 +65,17 @@ export function createSetAsides(db: Connection) {
   const held = db.prepare<[string, string, number], SetAside>(
     `SELECT ${COLUMNS} FROM set_aside WHERE relay = ? AND name > ? AND next_try_at IS NULL ORDER BY name LIMIT ?`,
   );
-  const counts = db.prepare<[], { relay: string; waiting: number; held: number }>(
-    `SELECT relay, count(next_try_at) AS waiting, count(*) - count(next_try_at) AS held FROM set_aside GROUP BY relay`,
+  const count = db.prepare<[string], number>("SELECT count(*) FROM set_aside WHERE relay = ?").pluck();
+  const counts = db.prepare<[], SetAsideCount>(
+    `SELECT relay, count(next_try_at) AS waiting, count(*) - count(next_try_at) AS held,
+       min(iif(next_try_at IS NULL, NULL, since)) AS oldest FROM set_aside GROUP BY relay`,
   );
+  const lowest = db
+    .prepare<[string, string], number | null>(
+      `SELECT min(number) FROM set_aside WHERE relay = ? AND number > 0
+         AND (next_try_at IS NOT NULL OR reason NOT LIKE ? || '%')`,
+    )
+    .pluck();
   const retry = db.prepare<[string, string]>(
     "UPDATE set_aside SET next_try_at = 0, attempts = 0 WHERE relay = ? AND name = ?",
   );
@@ -79,8 +101,16 @@ export function createSetAsides(db: Connection) {
     list: (relay: string, after: string, most: number): SetAside[] => list.all(relay, after, most),
     /** The same of those that only a command tries again. */
     held: (relay: string, after: string, most: number): SetAside[] => held.all(relay, after, most),
+    /** How many of a relay there are. */
+    count: (relay: string): number => count.get(relay) as number,
     /** How many of each relay wait to be tried again, and how many only a command does. */
-    counts: (): { readonly relay: string; readonly waiting: number; readonly held: number }[] => counts.all(),
+    counts: (): SetAsideCount[] => counts.all(),
+    /**
+     * The lowest number of a change that was not passed on.
+     * @param passed how the reasons begin of what was passed on in another form; undefined = nothing was
+     */
+    lowest: (relay: string, passed?: string): number | undefined =>
+      lowest.get(relay, passed ?? NO_REASON) ?? undefined,
     /** Has one tried again at once. @returns false where there is none */
     retry: (relay: string, name: string): boolean => retry.run(relay, name).changes === 1,
     /** Has all tried again that only a command does. @returns how many */

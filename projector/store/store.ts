@@ -11,9 +11,11 @@ import { createLeads } from "./leads.ts";
 import { createMeta } from "./meta.ts";
 import { migrate, requireSchema } from "./migrate.ts";
 import { createNumbers, type NextNumber } from "./numbers.ts";
+import { overwriting } from "./overwriting.ts";
 import { createPositions } from "./positions.ts";
 import { createRelays } from "./relays.ts";
 import { createSetAsides } from "./set-asides.ts";
+import { createUnconfirmed } from "./unconfirmed.ts";
 import { createViews } from "./views.ts";
 
 /** The view database as its only writer sees it. */
@@ -27,12 +29,15 @@ export interface Store {
   readonly actionLogs: ReturnType<typeof createActionLogs>;
   readonly views: ReturnType<typeof createViews>;
   readonly arrivals: ReturnType<typeof createArrivals>;
+  readonly unconfirmed: ReturnType<typeof createUnconfirmed>;
   readonly erased: ReturnType<typeof createErased>;
   readonly relays: ReturnType<typeof createRelays>;
   readonly setAsides: ReturnType<typeof createSetAsides>;
   readonly deadLetters: ReturnType<typeof createDeadLetters>;
   /** Runs the work in one write transaction: all of it is stored, or nothing. */
   transaction<T>(work: (next: NextNumber) => T): T;
+  /** The same, where something is erased: what is deleted is overwritten, and all that was deleted before. */
+  erasing<T>(work: (next: NextNumber) => T): T;
   close(): void;
 }
 
@@ -91,11 +96,20 @@ function storeOf(db: Connection, now: () => number): Store {
     actionLogs: createActionLogs(db),
     views: createViews(db),
     arrivals: createArrivals(db),
+    unconfirmed: createUnconfirmed(db),
     erased: createErased(db),
     relays: createRelays(db),
     setAsides: createSetAsides(db),
     deadLetters: createDeadLetters(db),
     transaction: <T>(work: (next: NextNumber) => T) => transact.immediate(work) as T,
+    erasing: <T>(work: (next: NextNumber) => T) =>
+      overwriting(db, (overwriteFree) =>
+        transact.immediate((next) => {
+          const result = work(next);
+          overwriteFree();
+          return result;
+        }),
+      ) as T,
     close: () => db.close(),
   };
 }

@@ -21,4 +21,4 @@ export const SELECT_LEAD_VIEW = `SELECT workspace_id AS workspaceId, number, sec
      url_slots AS urlSlots, body FROM lead_view WHERE lead_id = ?`;
 
 /** The schema version of the view database that this program reads and writes (SQLite's user_version). */
-export const DATABASE_VERSION = 5;
+export const DATABASE_VERSION = 6;

@@ -1,17 +1,19 @@
-// `npm run bench:rebuild [-- --records N]`: how fast every view is made anew, next to only reading and parsing the same
-// archive; how much memory that takes, and what it costs the API beside it.
+// `npm run bench:rebuild [-- --records N]`: how fast every view is made anew, by all cores and by one worker, next to only
+// reading and parsing the same archive in one thread; how much memory that takes, and what it costs the API beside it.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { Agent, get } from "node:http";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openStore } from "../../projector/store/store.ts";
 import { keysFile } from "../../shared/config.ts";
+import { createReadiness } from "../../shared/control.ts";
 import { viewFile } from "../../shared/generation.ts";
 import { createKey, openKeys } from "../../shared/keys.ts";
 import { writeHistory } from "../generate/write-history.ts";
+import { LEAD_VIEW } from "../harness/command.ts";
 import { freePort } from "../harness/free-port.ts";
 import { until } from "../harness/wait.ts";
 import { parseOnlySeconds } from "./parse-only.ts";
@@ -20,6 +22,7 @@ import { table } from "./table.ts";
 const { values } = parseArgs({ options: { records: { type: "string", default: "1000000" } } });
 const RECORDS = Number(values.records);
 const QUIET_MS = 5_000;
+const REST_MS = 10_000;
 const folder = mkdtempSync(join(tmpdir(), "bench-rebuild-"));
 const children: ChildProcess[] = [];
 
@@ -29,11 +32,14 @@ try {
   table(
     ["what", "value"],
     [
-      ["history", `${RECORDS} events, then ${3 * RECORDS}`],
-      ["read and JSON.parse only", `${Math.round(RECORDS / single.parseS)} events/s`],
+      ["history", `${RECORDS} events, then ${3 * RECORDS}; ${availableParallelism()} cores`],
+      ["read and JSON.parse only, one thread", `${Math.round(RECORDS / single.parseS)} events/s`],
       ["rebuild", `${Math.round(RECORDS / single.rebuildS)} events/s`],
-      ["ratio (aim: 0.35 or more)", (single.parseS / single.rebuildS).toFixed(3)],
-      ["peak memory", `${single.peakMiB} MiB, then ${thrice.peakMiB} MiB (aim: under 1024, and flat)`],
+      ["ratio (aim: 0.4 or more)", (single.parseS / single.rebuildS).toFixed(3)],
+      ["ratio with one worker", (single.parseS / single.oneWorkerS).toFixed(3)],
+      ["two cores to one (aim: 1.7)", (single.oneCoreS / single.twoCoresS).toFixed(2)],
+      ["projector's peak memory", `${single.peakMiB} MiB, then ${thrice.peakMiB} MiB (aim: under 1024)`],
+      ["projector at rest afterwards", `${thrice.restMiB} MiB (aim: under 300)`],
       [
         "API p99 without and with a rebuild",
         `${single.quietP99.toFixed(2)} ms, ${single.busyP99.toFixed(2)} ms (aim: at most twice)`,
@@ -45,8 +51,11 @@ try {
   console.log(
     JSON.stringify({
       rebuildRatio: round(single.parseS / single.rebuildS),
+      oneWorker: round(single.parseS / single.oneWorkerS),
+      twoToOneCores: round(single.oneCoreS / single.twoCoresS),
       peakRssMiB1M: single.peakMiB,
       peakRssMiB3M: thrice.peakMiB,
+      restMiB3M: thrice.restMiB,
       apiP99Ratio: round(single.busyP99 / single.quietP99),
       failedRequests: single.failed,
     }),
@@ -56,7 +65,8 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function run(records: number, withApi: boolean) {
+/** @param isWhole false where only the memory is measured */
+async function run(records: number, isWhole: boolean) {
   const log = join(folder, "log");
   const databaseDir = join(folder, "views");
   const history = writeHistory(log, { leads: 1e9, seed: 1, partitions: 4, records });
@@ -70,45 +80,63 @@ async function run(records: number, withApi: boolean) {
     PORT: String(port),
     API_WORKERS: "1",
   };
-  const start = (script: string, args: string[] = []) => {
-    const child = spawn(process.execPath, ["--no-warnings", script, ...args], {
-      env,
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+  const start = (script: string, args: string[] = [], { cores = "", more = {} } = {}) => {
+    const command = [process.execPath, "--no-warnings", script, ...args];
+    const [program = "", ...words] = cores === "" ? command : ["taskset", "-c", cores, ...command];
+    const child = spawn(program, words, { env: { ...env, ...more }, stdio: ["ignore", "pipe", "inherit"] });
     children.push(child);
     return child;
   };
-  const projector = start("projector/main.ts");
-  const folded = () => {
-    const store = openStore(viewFile({ databaseDir }));
-    const count = store.positions.all().reduce((sum, { nextOffset }) => sum + nextOffset, 0);
-    store.close();
-    return count;
+  const seconds = async (child: ChildProcess) => {
+    const begun = performance.now();
+    const [code] = await once(child, "exit");
+    if (code !== 0) throw new Error(`the rebuild ended with ${code}`);
+    return (performance.now() - begun) / 1_000;
   };
-  await until(
-    "the first fold",
-    async () => existsSync(viewFile({ databaseDir })) && folded() === records,
-    900_000,
-  );
-  const api = withApi ? await startApi(start, databaseDir, port) : undefined;
-  const quiet = api ? await api.p99For(QUIET_MS) : { p99: 0, failed: 0 };
-  const begun = performance.now();
-  const rebuilder = start("projector/rebuild/rebuild-cli.ts");
-  const peak = watchMemory(rebuilder);
-  const ended = once(rebuilder, "exit");
-  const busy = api ? await api.p99Until(ended) : { p99: 0, failed: 0 };
-  const [code] = await ended;
-  const rebuildS = (performance.now() - begun) / 1_000;
-  if (code !== 0) throw new Error(`the rebuild ended with ${code}`);
-  for (const child of [projector, ...(api ? [api.child] : [])]) {
+  const stop = async (child: ChildProcess) => {
     child.kill("SIGTERM");
     await once(child, "exit");
+  };
+  // Where no projector runs, the command itself makes the views.
+  mkdirSync(databaseDir);
+  await seconds(start(LEAD_VIEW, ["rebuild"]));
+  const alone = (cores: string) => seconds(start(LEAD_VIEW, ["rebuild"], { cores }));
+  const twoCoresS = isWhole ? await alone("0,1") : 0;
+  const oneCoreS = isWhole ? await alone("0") : 0;
+
+  const projecting = async (more: Record<string, string>) => {
+    const projector = start("projector/main.ts", [], { more });
+    const control = createReadiness(databaseDir);
+    await until("the projector", () => control.reason() === undefined, 60_000).finally(control.close);
+    return projector;
+  };
+  const projector = await projecting({});
+  const api = isWhole ? await startApi(start, databaseDir, port) : undefined;
+  const quiet = api ? await api.p99For(QUIET_MS) : { p99: 0, failed: 0 };
+  const memory = watchMemory(projector);
+  const rebuilder = start(LEAD_VIEW, ["rebuild"]);
+  const rebuilt = seconds(rebuilder);
+  const busy = api ? await api.p99Until(once(rebuilder, "exit")) : { p99: 0, failed: 0 };
+  const rebuildS = await rebuilt;
+  await new Promise((resolve) => setTimeout(resolve, REST_MS));
+  const restMiB = memory.now();
+  await stop(projector);
+  if (api) await stop(api.child);
+  let oneWorkerS = 0;
+  if (isWhole) {
+    const one = await projecting({ FOLD_WORKERS: "1" });
+    oneWorkerS = await seconds(start(LEAD_VIEW, ["rebuild"]));
+    await stop(one);
   }
   for (const path of [log, databaseDir]) rmSync(path, { recursive: true });
   return {
     parseS,
     rebuildS,
-    peakMiB: peak(),
+    oneWorkerS,
+    oneCoreS,
+    twoCoresS,
+    peakMiB: memory.peak(),
+    restMiB,
     quietP99: quiet.p99,
     busyP99: busy.p99,
     failed: quiet.failed + busy.failed,
@@ -116,18 +144,20 @@ async function run(records: number, withApi: boolean) {
 }
 
 /** The most anonymous memory that a process had: file pages that it maps are the system's to take back. */
-function watchMemory(child: ChildProcess): () => number {
+function watchMemory(child: ChildProcess): { readonly peak: () => number; readonly now: () => number } {
   let peak = 0;
+  let now = 0;
   const timer = setInterval(() => {
     try {
       const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
-      peak = Math.max(peak, Number(/RssAnon:\s+(\d+)/.exec(status)?.[1] ?? 0));
+      now = Number(/RssAnon:\s+(\d+)/.exec(status)?.[1] ?? 0);
+      peak = Math.max(peak, now);
     } catch {
       clearInterval(timer);
     }
   }, 50);
   child.once("exit", () => clearInterval(timer));
-  return () => Math.round(peak / 1_024);
+  return { peak: () => Math.round(peak / 1_024), now: () => Math.round(now / 1_024) };
 }
 
 async function startApi(start: (script: string) => ChildProcess, databaseDir: string, port: number) {

@@ -6,6 +6,7 @@ import { createRandom } from "./random.ts";
 export interface GeneratedRecord {
   readonly topic: string;
   readonly leadId: string;
+  readonly workspaceId: string;
   readonly timestamp: number;
   /** The record's value as JSON text; null is a tombstone. */
   readonly value: string | null;
@@ -14,6 +15,8 @@ export interface GeneratedRecord {
 export interface HistoryOptions {
   readonly leads: number;
   readonly seed: number;
+  /** How many workspaces the leads are of; absent = 5. */
+  readonly workspaces?: number;
   /** Ends the history after so many records. */
   readonly records?: number;
 }
@@ -30,6 +33,7 @@ const PLACEHOLDER_PHONE = "+15005550006";
 export function* generateHistory({
   leads,
   seed,
+  workspaces = WORKSPACES,
   records = Number.POSITIVE_INFINITY,
 }: HistoryOptions): Generator<GeneratedRecord> {
   const random = createRandom(seed);
@@ -39,7 +43,7 @@ export function* generateHistory({
   let written = 0;
   for (let nextStart = START; written < records; ) {
     while (started < leads && (active.first() === undefined || nextStart <= (active.first() as Active).at)) {
-      const lead = startLead(seed, started++, nextStart, recent);
+      const lead = startLead({ seed, workspaces, index: started++, startMs: nextStart, recent });
       active.push(lead);
       nextStart += Math.ceil(random.gap(LEAD_EVERY_MS));
     }
@@ -60,7 +64,15 @@ interface Active {
   readonly steps: Iterator<Step, undefined>;
 }
 
-function startLead(seed: number, index: number, startMs: number, recent: Person[]): Active {
+interface Starting {
+  readonly seed: number;
+  readonly workspaces: number;
+  readonly index: number;
+  readonly startMs: number;
+  readonly recent: Person[];
+}
+
+function startLead({ seed, workspaces, index, startMs, recent }: Starting): Active {
   const random = createRandom((seed * 2_654_435_761 + index * 40_503) >>> 0);
   const leadId = random.uuid();
   const fresh = person(random);
@@ -79,14 +91,20 @@ function startLead(seed: number, index: number, startMs: number, recent: Person[
   const events = random.chance(0.001) ? 5_000 : random.integer(10, 40);
   const steps = leadStory(random, { leadId, person: { ...fresh, ...shared }, events, startMs });
   const first = steps.next().value as Step;
-  return { leadId, workspaceId: `ws-${random.integer(1, WORKSPACES)}`, at: startMs, step: first, steps };
+  return { leadId, workspaceId: `ws-${random.integer(1, workspaces)}`, at: startMs, step: first, steps };
 }
 
 function recordOf({ leadId, workspaceId, at, step }: Active, id: string): GeneratedRecord {
   const { topic, event, data } = step;
   const occurredAt = new Date(at).toISOString();
   const envelope = { id, event, schemaVersion: 1, occurredAt, workspaceId, leadId, data };
-  return { topic, leadId, timestamp: at, value: event === null ? null : JSON.stringify(envelope) };
+  return {
+    topic,
+    leadId,
+    workspaceId,
+    timestamp: at,
+    value: event === null ? null : JSON.stringify(envelope),
+  };
 }
 
 /** A binary heap of leads by the time of their next step. */

@@ -1,5 +1,6 @@
 import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { partitionOfWorkspace } from "../../shared/shard.ts";
 import { generateHistory, type HistoryOptions } from "./history.ts";
 import { partitionOf } from "./partition.ts";
 
@@ -15,7 +16,11 @@ const BUFFERED = 1 << 20;
 /** Writes a generated history as the file log's topics and partitions. */
 export function writeHistory(
   folder: string,
-  options: HistoryOptions & { readonly partitions: number },
+  options: HistoryOptions & {
+    readonly partitions: number;
+    /** What decides a record's partition; absent = its lead. */
+    readonly by?: "lead" | "workspace";
+  },
 ): WrittenHistory {
   const files = new Map<
     string,
@@ -27,8 +32,12 @@ export function writeHistory(
     bytes += writeSync(file.file, file.waiting);
     file.waiting = "";
   };
-  for (const { topic, leadId, timestamp, value } of generateHistory(options)) {
-    const path = join(folder, topic, `${partitionOf(leadId, options.partitions)}.ndjson`);
+  for (const { topic, leadId, workspaceId, timestamp, value } of generateHistory(options)) {
+    const partition =
+      options.by === "workspace"
+        ? partitionOfWorkspace(workspaceId, options.partitions)
+        : partitionOf(leadId, options.partitions);
+    const path = join(folder, topic, `${partition}.ndjson`);
     let file = files.get(path);
     if (!file) {
       mkdirSync(dirname(path), { recursive: true });

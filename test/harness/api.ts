@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { FeedLimits } from "../../api/change-feed.ts";
 import { openKeysReader } from "../../api/keys.ts";
+import type { Shards } from "../../api/plugins/forward.ts";
 import { createPresigner } from "../../api/presign.ts";
 import { createServer } from "../../api/server.ts";
 import { openViews } from "../../api/views.ts";
@@ -23,6 +24,8 @@ export interface ApiOptions {
   readonly feedLimits?: Partial<FeedLimits>;
   /** Ready where it is not given. */
   readonly readiness?: Readiness;
+  /** Where other workspaces are; absent = here. */
+  readonly shards?: Shards;
   /** Settings. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -34,6 +37,7 @@ export function openApiOf(
     s3,
     now,
     ratePerMinute = 0,
+    shards,
     env = {},
     mostConnections,
     feedLimits = {},
@@ -57,6 +61,7 @@ export function openApiOf(
     mostConnections,
     streamsPerKey,
     feedLimits,
+    shards,
   });
   return {
     server,

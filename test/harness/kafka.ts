@@ -11,6 +11,7 @@ import { openStore, type Store } from "../../projector/store/store.ts";
 import { TOPICS } from "../../shared/events/catalogue.ts";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import { createLog } from "../../shared/log.ts";
+import { ONLY_SHARD } from "../../shared/shard.ts";
 import { createTopics, topicNames } from "./broker/create-topics.ts";
 import { decode } from "./projector.ts";
 
@@ -26,12 +27,17 @@ export function testConfig(
     brokers: [brokers],
     clientId: "test",
     groupId: `group-${own}`,
+    previousGroupId: undefined,
+    shard: ONLY_SHARD,
+    workspacePartitions: undefined,
     sessionTimeoutMs: 10_000,
     tls: false,
     sasl: undefined,
     topics: new Map(Object.values(TOPICS).map((topic) => [topic, `${topic}-${own}`])),
     deadLetterTopic: `dead-${own}`,
     leadViewTopic: `views-${own}`,
+    floorTopic: `views-${own}.floor`,
+    keysTopic: `keys-${own}`,
     maxViewBytes: 16 * 1024 ** 2,
     maxDeadLetterBytes: 16 * 1024 ** 2,
     ...more,

@@ -6,17 +6,10 @@ import { openStoreToRead, type Store } from "../../projector/store/store.ts";
 import { readConfig } from "../../shared/config.ts";
 import { topicOf } from "../../shared/events/catalogue.ts";
 import { generationFile, servingGeneration } from "../../shared/generation.ts";
+import { LEAD_VIEW } from "./command.ts";
 import { startProgram } from "./process.ts";
 import { type StoredView, viewsOf } from "./projector.ts";
 import { until } from "./wait.ts";
-
-const SCRIPTS = {
-  rebuild: "projector/rebuild/rebuild-cli.ts",
-  generations: "projector/rebuild/generations-cli.ts",
-  view: "projector/rebuild/view-cli.ts",
-  "dead-letters": "projector/dead-letters-cli.ts",
-  archive: "projector/archive-cli.ts",
-} as const;
 
 export interface CommandResult {
   readonly status: number | null;
@@ -64,6 +57,12 @@ export function openOwnerFolder(more: Readonly<Record<string, string>> = {}) {
       return undefined;
     }
   };
+  const run = (over: Readonly<Record<string, string>>, command: string, ...args: string[]): CommandResult =>
+    spawnSync(process.execPath, [LEAD_VIEW, command, ...args], {
+      env: { ...process.env, LOG_LEVEL: "error", ...env, ...over },
+      encoding: "utf8",
+      timeout: 60_000,
+    });
   return {
     folder,
     log,
@@ -92,12 +91,12 @@ export function openOwnerFolder(more: Readonly<Record<string, string>> = {}) {
       return program;
     },
     /** A command line, as an operator runs it. */
-    run: (command: keyof typeof SCRIPTS, ...args: string[]): CommandResult =>
-      spawnSync(process.execPath, ["--no-warnings", SCRIPTS[command], ...args], {
-        env: { ...process.env, LOG_LEVEL: "error", ...env },
-        encoding: "utf8",
-        timeout: 60_000,
-      }),
+    run: (command: string, ...args: string[]): CommandResult => run({}, command, ...args),
+    /** The same with other settings. */
+    runWith: run,
+    async stopAll(): Promise<void> {
+      for (const program of programs.splice(0)) await program.stop();
+    },
     read,
     views: (): Record<string, StoredView> => read(viewsOf),
     /** A lead's first name as it is served. */

@@ -12,12 +12,17 @@ import { type ApiOptions, openApiOf } from "./api.ts";
 import { silent } from "./kafka.ts";
 import { until } from "./wait.ts";
 
-/** A folder of a replica's own, to be started on and stopped, with an API over it that has the keys of another folder. */
-export function openReplica(kafka: KafkaConfig, keysOf: string, env: Readonly<Record<string, string>> = {}) {
+/**
+ * A folder of a replica's own, to be started on and stopped, with an API over it.
+ * @param keysOf another folder, whose keys it has; undefined = none
+ */
+export function openReplica(kafka: KafkaConfig, keysOf?: string) {
   const databaseDir = mkdtempSync(join(tmpdir(), "lead-view-replica-"));
-  for (const suffix of ["", "-wal", "-shm"])
-    cpSync(join(keysOf, `keys.sqlite${suffix}`), join(databaseDir, `keys.sqlite${suffix}`));
-  const config = { ...readConfig({ ...env, DATABASE_DIR: databaseDir }), role: "replica", kafka } as const;
+  if (keysOf !== undefined) {
+    for (const suffix of ["", "-wal", "-shm"])
+      cpSync(join(keysOf, `keys.sqlite${suffix}`), join(databaseDir, `keys.sqlite${suffix}`));
+  }
+  const config = { ...readConfig({ DATABASE_DIR: databaseDir }), role: "replica", kafka } as const;
   let monitor = newMonitor();
   let stop: () => Promise<void> = async () => undefined;
   let running: Promise<void> = Promise.resolve();
@@ -35,11 +40,13 @@ export function openReplica(kafka: KafkaConfig, keysOf: string, env: Readonly<Re
     /** Why it is not ready; undefined where it is. */
     reason: () => monitor.reason(),
     outboxes: () => monitor.outboxes(),
-    async start(over: Partial<KafkaConfig> = {}): Promise<void> {
+    async start(over: Partial<KafkaConfig> = {}, more: Readonly<Record<string, string>> = {}): Promise<void> {
       const stopping = new AbortController();
       monitor = newMonitor();
       const ownership = await becomeOwner(databaseDir, stopping.signal, () => undefined);
-      const parts = { config: { ...config, kafka: { ...kafka, ...over } }, log: silent, monitor };
+      const { projectorUrl, ops } = readConfig(more);
+      const own = { ...config, projectorUrl, ops, kafka: { ...kafka, ...over } };
+      const parts = { config: own, log: silent, monitor };
       running = runReplica(parts, stopping.signal).finally(() => ownership?.release());
       running.catch(() => undefined);
       stop = async () => {
@@ -50,7 +57,10 @@ export function openReplica(kafka: KafkaConfig, keysOf: string, env: Readonly<Re
     },
     /** Rejects with why it can't go on. */
     ended: () => running,
-    ready: () => until("the replica to be ready", () => monitor.reason() === undefined),
+    ready: () =>
+      until("the replica to be ready", () => monitor.reason() === undefined).catch((error) => {
+        throw new Error(`${error.message}: ${monitor.reason()}`);
+      }),
     /** The API over its folder, once there are views. */
     server(options: ApiOptions = {}) {
       api ??= openApiOf(databaseDir, options);

@@ -52,9 +52,23 @@ const MESSAGE = "id channel direction subject body documents".split(" ");
 const FILE_TYPES = ["BANK_STATEMENT", "FILE", "ID", "TAX_RETURN"];
 
 /** Folds a whole history and returns every view as JSON text by lead id, URLs as empty strings. */
-export function oracleViews(history: readonly OracleRecord[]): Record<string, string> {
+export const oracleViews = (history: readonly OracleRecord[]): Record<string, string> =>
+  oracleOutcome(history).views;
+
+export interface OracleOutcome {
+  readonly views: Record<string, string>;
+  /** The workspace that each view is of. */
+  readonly workspaces: Record<string, string>;
+  /** Where in the history an event stands that speaks of what is not there. */
+  readonly refused: readonly number[];
+  readonly erased: readonly string[];
+}
+
+/** The same, with what became of each record. */
+export function oracleOutcome(history: readonly OracleRecord[]): OracleOutcome {
   const leads: Record<string, OracleLead | "erased"> = {};
-  for (const { leadId, event } of history) {
+  const refused: number[] = [];
+  for (const [index, { leadId, event }] of history.entries()) {
     if (event === null) leads[leadId] = "erased";
     leads[leadId] ??= { owner: null, parts: {} };
     const lead = leads[leadId];
@@ -72,7 +86,10 @@ export function oracleViews(history: readonly OracleRecord[]): Record<string, st
     const part = lead.parts[event.workspaceId] as Part;
     const topic = /^[a-z]+/.exec(event.event)?.[0] as string;
     const seen = part.seen[topic] ?? [];
-    if (!seen.includes(event.id) && !fold(part, event)) continue;
+    if (!seen.includes(event.id) && !fold(part, event)) {
+      refused.push(index);
+      continue;
+    }
     part.seen[topic] = [...seen.filter((id) => id !== event.id), event.id].slice(-128);
     if (part.created !== null) lead.owner ??= event.workspaceId;
   }
@@ -81,7 +98,12 @@ export function oracleViews(history: readonly OracleRecord[]): Record<string, st
       ? []
       : [{ id, workspaceId: lead.owner, part: lead.parts[lead.owner] as Part }],
   );
-  return Object.fromEntries(shown.map((lead) => [lead.id, JSON.stringify(view(lead, shown))]));
+  return {
+    views: Object.fromEntries(shown.map((lead) => [lead.id, JSON.stringify(view(lead, shown))])),
+    workspaces: Object.fromEntries(shown.map((lead) => [lead.id, lead.workspaceId])),
+    refused,
+    erased: Object.keys(leads).filter((id) => leads[id] === "erased"),
+  };
 }
 
 /** @returns false where the event speaks of what is not there */

@@ -187,20 +187,23 @@ function foldInto(projection: ReturnType<typeof createProjection>, records: read
 /** A store whose next transaction does all its work and is then rolled back, as when the process is killed. */
 function failingOnce(store: Store) {
   let fails = false;
-  const transaction: Store["transaction"] = (work) =>
-    store.transaction((next) => {
-      const result = work(next);
-      if (!fails) return result;
-      fails = false;
-      throw new Error("the process dies here");
-    });
+  const failing =
+    (transaction: Store["transaction"]): Store["transaction"] =>
+    (work) =>
+      transaction((next) => {
+        const result = work(next);
+        if (!fails) return result;
+        fails = false;
+        throw new Error("the process dies here");
+      });
   return {
     failNext: () => {
       fails = true;
     },
     store: {
       ...store,
-      transaction,
+      transaction: failing(store.transaction),
+      erasing: failing(store.erasing),
     },
   };
 }

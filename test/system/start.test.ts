@@ -1,15 +1,25 @@
-// The new user's path, as the README tells it: `npm start`, the printed curl, one more line, Ctrl-C, again.
+// The new user's path: `npm start`, the printed curl, one more line, Ctrl-C, again; and a folder of one's own.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { LEAD_VIEW } from "../harness/command.ts";
 import { seedResponse } from "../harness/seed-response.ts";
 import { until } from "../harness/wait.ts";
 
 const LEAD = "a9d0a790-201b-47e9-84ed-cc7eed1270c5";
+/** Where it is started: the default folder of the log is in it. */
 let folder: string;
 const started: ChildProcess[] = [];
 
@@ -24,25 +34,26 @@ afterEach(async () => {
 });
 
 function npmStart(env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ["shared/start.ts"], {
-    env: { ...process.env, EVENT_LOG_DIR: folder, PORT: "0", ...env },
+  const child = spawn(process.execPath, [LEAD_VIEW, "start"], {
+    cwd: folder,
+    env: { ...process.env, PORT: "0", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   started.push(child);
   const output = { out: "", err: "" };
   child.stdout.on("data", (data) => (output.out += data));
   child.stderr.on("data", (data) => (output.err += data));
-  const curl = () =>
-    until("the printed curl", () => output.out.split("\n").find((line) => line.startsWith("curl ")), 30_000);
+  const line = (start: string) =>
+    until(`the printed ${start}`, () => output.out.split("\n").find((one) => one.startsWith(start)), 45_000);
   const stop = async () => {
     child.kill("SIGINT");
     const [code] = await once(child, "exit");
     return code;
   };
-  return { child, output, curl, stop };
+  return { child, output, line, curl: () => line("curl "), stop };
 }
 
-const run = (curl: string) => execFileSync("bash", ["-c", curl], { encoding: "utf8" });
+const run = (command: string) => execFileSync("bash", ["-c", command], { encoding: "utf8", cwd: folder });
 
 test("the printed curl returns the seed's example, key order included; an appended event shows within a second; a restart resumes", async () => {
   const first = npmStart();
@@ -52,6 +63,9 @@ test("the printed curl returns the seed's example, key order included; an append
     return body.startsWith('{"lead"') && body.includes('"COMPLETED","itemOverride"') && body;
   });
   expect(JSON.stringify(JSON.parse(answer))).toBe(JSON.stringify(seedResponse()));
+  expect(statSync(join(folder, "data", "example-key")).mode & 0o777).toBe(0o600);
+  expect(statSync(join(folder, "data")).mode & 0o777).toBe(0o700);
+  expect(curl).toContain(readFileSync(join(folder, "data", "example-key"), "utf8").trim());
 
   const event = {
     id: "evt-test-1",
@@ -61,7 +75,8 @@ test("the printed curl returns the seed's example, key order included; an append
     leadId: LEAD,
     data: { firstName: "Joanna" },
   };
-  appendFileSync(join(folder, "omni.lead", "0.ndjson"), `${JSON.stringify({ key: LEAD, value: event })}\n`);
+  const log = join(folder, "data", "omni.lead", "0.ndjson");
+  appendFileSync(log, `${JSON.stringify({ key: LEAD, value: event })}\n`);
   await until("the appended event in the answer", () => run(curl).includes('"Joanna"'), 1_000);
   expect(await first.stop()).toBe(0);
 
@@ -71,6 +86,25 @@ test("the printed curl returns the seed's example, key order included; an append
   expect(JSON.parse(run(again)).lead.firstName).toBe("Joanna");
   expect(await second.stop()).toBe(0);
   expect(second.output.err).toBe("");
+});
+
+test("a folder of one's own begins empty, and what is printed sends the first event", async () => {
+  const { line, curl, output, stop } = npmStart({
+    EVENT_LOG_DIR: "my log",
+    KAFKA_BROKER: "x:1",
+    API_WORKER: "3",
+  });
+  const first = await line("mkdir ");
+  expect(existsSync(join(folder, "my log", "omni.lead"))).toBe(false);
+  run(first);
+  const ask = await curl();
+  await until("the first lead", () => run(ask).includes('"firstName":"Ada"'));
+  // Each once, though the programs that it starts would say it too.
+  expect(output.err).toBe(
+    "lead-view: API_WORKER is no setting; is API_WORKERS meant?\n" +
+      "lead-view: KAFKA_BROKER is no setting; is KAFKA_BROKERS meant?\n",
+  );
+  expect(await stop()).toBe(0);
 });
 
 test("a port that is taken gives a clear message", async () => {
@@ -86,17 +120,14 @@ test("a port that is taken gives a clear message", async () => {
   );
 });
 
-test("a bad setting is named before anything starts", async () => {
-  const { child, output } = npmStart({ PORT: "70000" });
-  expect((await once(child, "exit"))[0]).toBe(1);
-  expect(output.err).toContain("PORT must be a whole number from 0 to 65535");
-});
-
-test("the key file can be read by this user only", async () => {
-  const { curl, stop } = npmStart();
-  const line = await curl();
-  const { statSync } = await import("node:fs");
-  expect(statSync(join(folder, "example-key")).mode & 0o777).toBe(0o600);
-  expect(line).toContain(readFileSync(join(folder, "example-key"), "utf8").trim());
-  await stop();
+test("what the user can put right is named before anything starts", async () => {
+  const port = npmStart({ PORT: "70000" });
+  expect((await once(port.child, "exit"))[0]).toBe(1);
+  expect(port.output.err).toContain("PORT must be a whole number from 0 to 65535");
+  writeFileSync(join(folder, "file"), "");
+  const file = npmStart({ EVENT_LOG_DIR: "file" });
+  expect((await once(file.child, "exit"))[0]).toBe(1);
+  expect(file.output.err).toMatch(
+    /^lead-view: .*'file': there is a file where a folder is needed; name another one\n$/,
+  );
 });

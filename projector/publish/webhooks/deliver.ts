@@ -5,7 +5,7 @@ import type { Store } from "../../store/store.ts";
 import { passingOn, type Tracing } from "../../trace/tracing.ts";
 import { type Outbox, readOutbox } from "../outbox-reader.ts";
 import { createEndpointChannel } from "./endpoint-channel.ts";
-import { type Endpoint, type Endpoints, relayOf } from "./endpoints.ts";
+import { type Endpoint, type Endpoints, RELAY_PREFIX, relayOf } from "./endpoints.ts";
 import { isAtHome, settleHere } from "./home.ts";
 import { ANSWER_MS } from "./post.ts";
 import { SCHEDULE_MS } from "./retry-policy.ts";
@@ -45,6 +45,9 @@ export async function deliverWebhooks(delivering: Delivering): Promise<void> {
   const unwritten = new Map<string, () => void>();
   let settled = false;
   let said = "";
+  let count = 0;
+  /** True where positions of endpoints may be kept that are no more. */
+  let tidy = true;
 
   const sayOnce = (fields: object, message: string) => {
     const text = `${message} ${JSON.stringify(fields)}`;
@@ -111,13 +114,41 @@ export async function deliverWebhooks(delivering: Delivering): Promise<void> {
       settled = false;
       sayOnce(
         { databaseDir },
-        "webhooks are not sent: this folder is a copy, or was restored. If it is to send, say so: npm run webhooks -- resume",
+        "webhooks are not sent: this folder is a copy, or was restored. If it is to send, say so: npx lead-view webhooks resume",
       );
       return [];
     }
     if (!settled) write("home", () => settleHere(databaseDir, endpoints));
     settled = true;
-    return endpoints.all().filter(({ disabledReason }) => disabledReason === null);
+    const all = endpoints.all();
+    // Also of one that was disabled, and had no reader.
+    if (all.length < count) tidy = true;
+    count = all.length;
+    return all.filter(({ disabledReason }) => disabledReason === null);
+  };
+
+  /**
+   * Forgets where endpoints stood that were removed: here, since a reader that was at work, a switch or a crash may have
+   * left, or brought back, what was removed with the endpoint.
+   * @returns false where it could not be done now
+   */
+  const forgetRemoved = (): boolean => {
+    const { relays, setAsides, transaction } = delivering.store;
+    try {
+      const known = new Set(endpoints.all().map(relayOf));
+      const gone = new Set([...relays.names(), ...setAsides.counts().map(({ relay }) => relay)]);
+      transaction(() => {
+        for (const relay of gone) {
+          if (!relay.startsWith(RELAY_PREFIX) || known.has(relay)) continue;
+          relays.remove(relay);
+          setAsides.removeAll(relay);
+        }
+      });
+      return true;
+    } catch (error) {
+      sayOnce({ error: (error as Error).message }, "removed endpoints are not forgotten yet; trying again");
+      return false;
+    }
   };
 
   for (; !signal.aborted; await delay(LOOK_MS, signal)) {
@@ -134,8 +165,12 @@ export async function deliverWebhooks(delivering: Delivering): Promise<void> {
     for (const [id, { stopping, done }] of readers) {
       if (ids.has(id) || unwritten.size > 0) continue;
       stopping.abort();
-      void done.then(() => readers.delete(id));
+      void done.then(() => {
+        readers.delete(id);
+        tidy = true;
+      });
     }
+    if (tidy) tidy = !forgetRemoved();
     for (const endpoint of now) {
       const reader = readers.get(endpoint.id);
       if (reader === undefined) readers.set(endpoint.id, start(endpoint));

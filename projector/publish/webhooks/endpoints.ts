@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { randomId, secretBytes } from "../../../shared/clock.ts";
-import { type Connection, openReader, openWriter } from "../../../shared/sqlite.ts";
+import { type Connection, openReader, openWriter, setUp } from "../../../shared/sqlite.ts";
 
 /** An address that is told of a workspace's changed views. */
 export interface Endpoint {
@@ -25,8 +25,10 @@ export interface Endpoint {
 /** The file of the endpoints: beside the views, since a rebuild replaces those. */
 export const webhooksFile = (databaseDir: string): string => join(databaseDir, "webhooks.sqlite");
 
+export const RELAY_PREFIX = "webhook:";
+
 /** Where an endpoint stands in the changes, and what is set aside for it, goes by this name in the view database. */
-export const relayOf = ({ id }: Pick<Endpoint, "id">): string => `webhook:${id}`;
+export const relayOf = ({ id }: Pick<Endpoint, "id">): string => RELAY_PREFIX + id;
 
 const COLUMNS = `id, workspace_id AS workspaceId, url, secret, old_secret AS oldSecret, old_secret_until AS oldSecretUntil,
   after_number AS after, disabled_reason AS disabledReason, failing_since AS failingSince, created_at AS createdAt`;
@@ -51,11 +53,14 @@ export function openEndpointsToRead(file: string) {
  * else holds is an error at once, so that nobody's fold waits for it.
  */
 export function openEndpoints(file: string) {
-  const db: Connection = openWriter(file);
-  // A few small rows a day: moved into the database by the write that makes it worth it.
-  db.pragma("wal_autocheckpoint = 64");
-  db.exec(SCHEMA);
-  db.pragma("busy_timeout = 0");
+  const db = setUp(openWriter(file), (opened) => {
+    // A secret that was shown, or a removal that was confirmed, outlives a power cut.
+    opened.pragma("synchronous = FULL");
+    // A few small rows a day: moved into the database by the write that makes it worth it.
+    opened.pragma("wal_autocheckpoint = 64");
+    opened.exec(SCHEMA);
+    opened.pragma("busy_timeout = 0");
+  });
   const insert = db.prepare(
     "INSERT INTO webhook_endpoint (id, workspace_id, url, secret, after_number, created_at) VALUES (?, ?, ?, ?, ?, ?)",
   );

@@ -11,6 +11,9 @@ import { isAtHome, settleHere } from "./home.ts";
 import { testMessage } from "./message.ts";
 import { ANSWER_MS, post } from "./post.ts";
 
+/** Why an endpoint is disabled that somebody disabled. */
+export const BY_OPERATOR = "disabled by an operator";
+
 /** What is asked of webhooks, with what it takes and what comes of it. */
 export interface WebhookKinds {
   "webhooks.add": {
@@ -62,22 +65,12 @@ export const WEBHOOK_HANDLERS: WebhookHandlers = {
     });
   },
   async "webhooks.remove"({ id }, { owner }) {
-    await owner.betweenCommits((store) =>
-      withEndpoints(owner, (endpoints) => {
-        const endpoint = known(endpoints, id);
-        endpoints.remove(id);
-        store.transaction(() => {
-          store.relays.remove(relayOf(endpoint));
-          store.setAsides.removeAll(relayOf(endpoint));
-        });
-      }),
-    );
+    // Where it stood is forgotten by whoever delivers (webhooks/deliver.ts).
+    withEndpoints(owner, (endpoints) => endpoints.remove(known(endpoints, id).id));
     return { id };
   },
   async "webhooks.disable"({ id }, { owner }) {
-    withEndpoints(owner, (endpoints) =>
-      endpoints.disable(known(endpoints, id).id, "disabled by an operator"),
-    );
+    withEndpoints(owner, (endpoints) => endpoints.disable(known(endpoints, id).id, BY_OPERATOR));
     return { id };
   },
   async "webhooks.enable"({ id }, { owner }) {

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { delay, nextTurn } from "../../../shared/clock.ts";
 import type { Logger } from "../../../shared/log.ts";
+import { type Share, takes, WHOLE } from "../share.ts";
 import {
   type Batch,
   type Position,
@@ -14,7 +15,7 @@ import { createFolderLook, type FolderLook } from "./folder.ts";
 import { openPartitionFile, type PartitionFile } from "./partition-file.ts";
 
 /** Bytes that one batch takes from all files together. */
-const BATCH_BYTES = 4 * 1024 ** 2;
+const BATCH_BYTES = 1024 ** 2;
 const LEAST_SHARE = 64 * 1024;
 /** Milliseconds between two looks at the files where nothing is new. */
 const POLL_MS = 25;
@@ -22,6 +23,8 @@ const POLL_MS = 25;
 interface FileLogOptions {
   /** Told, once each, of files that look like the log's and are not taken. */
   readonly log?: Pick<Logger, "warn">;
+  /** The partitions that are read; absent = all. */
+  readonly share?: Share;
 }
 
 /**
@@ -29,12 +32,14 @@ interface FileLogOptions {
  * appear.
  * @throws SourceError where a file that was read is gone, shorter or another one
  */
-export function createFileLog(folder: string, { log }: FileLogOptions = {}): Source {
-  const look = createFolderLook(folder, ({ path, reason }) => log?.warn({ path }, reason));
+export function createFileLog(folder: string, { log, share = WHOLE }: FileLogOptions = {}): Source {
+  const lookAtAll = createFolderLook(folder, ({ path, reason }) => log?.warn({ path }, reason));
+  const look: FolderLook = () => lookAtAll().filter(({ partition }) => takes(share, partition));
   let files: ReadonlyMap<string, PartitionFile> = new Map();
   let isRead = false;
   return {
     ends: () => [...files.values()].map((file) => file.end()),
+    owns: () => true,
     trouble: () => (isRead ? undefined : "the event log is not read yet"),
     run: (sink, signal) => readAll(sink, signal, true),
     readToEnd: (sink, signal) => readAll(sink, signal, false),
@@ -44,7 +49,10 @@ export function createFileLog(folder: string, { log }: FileLogOptions = {}): Sou
     const open = new Map<string, PartitionFile>();
     files = open;
     const positions = sink.positions();
-    requireFiles(folder, positions);
+    requireFiles(
+      folder,
+      positions.filter(({ partition }) => takes(share, partition)),
+    );
     try {
       for (let more = false; !signal.aborted; ) {
         const begun = openNewFiles(look, positions, open);
@@ -95,7 +103,7 @@ function requireFiles(folder: string, positions: readonly Position[]): void {
     if (!existsSync(path)) {
       throw new SourceError(
         `${path}: the file is gone, but was folded up to offset ${nextOffset}; restore it, use another DATABASE_DIR, ` +
-          "or make the views of what the log holds now (npm run rebuild -- --accept-loss)",
+          "or make the views of what the log holds now (npx lead-view rebuild --accept-loss)",
       );
     }
   }

@@ -1,6 +1,13 @@
 import { headersFromJson, headersToJson } from "../headers.ts";
-import { type Headers, LATEST_MS, NO_TIMESTAMP, type RecordJson, type SourceRecord } from "../source.ts";
-import { memberText } from "./line-scanner.ts";
+import {
+  type Headers,
+  LATEST_MS,
+  type LineBytes,
+  NO_TIMESTAMP,
+  type RecordJson,
+  type SourceRecord,
+} from "../source.ts";
+import { headOf, type LineHead, memberText } from "./line-scanner.ts";
 
 /**
  * A line of a log file: `{"offset", "key", "timestamp", "headers", "value"}`. The value is a JSON object as it was
@@ -55,7 +62,108 @@ interface Line {
   readonly valueBase64?: string;
 }
 
-/** The record of one line, without its newline. A line that is none becomes an unreadable record, never nothing. */
+/**
+ * Makes the records of one file's lines, in their order. A line that is none becomes an unreadable record, never nothing.
+ * A line whose offset and key stand at its head, as they do in whatever this program wrote, is parsed only once somebody
+ * asks for more: most readers of a long log pass over most of it.
+ */
+export function createLineReader(place: Place) {
+  /** Lines that may turn out to be unreadable; such a line leaves the lowest offset as it was before it. */
+  let unsure: { readonly record: SourceRecord; readonly leastOffset: number }[] = [];
+  const settle = () => {
+    for (let last = unsure.pop(); last?.record.unreadable !== undefined; last = unsure.pop())
+      place.leastOffset = last.leastOffset;
+    unsure = [];
+  };
+  return {
+    /** The record of the line in `chunk` from `start` up to `end`, without its newline; the bytes are UTF-8. */
+    record(chunk: Buffer, start: number, end: number): SourceRecord {
+      const head = headOf(chunk, start, end);
+      if (head && head.offset >= place.leastOffset) {
+        const { leastOffset } = place;
+        const record = new UnparsedLine(place, chunk, start, end, head);
+        unsure.push({ record, leastOffset });
+        return record;
+      }
+      settle();
+      return recordOfLine(place, chunk.toString("utf8", start, end));
+    },
+    /** Makes sure of the lowest offset that the next line may say. */
+    settle,
+  };
+}
+
+/** The record of one line by itself: what `createLineReader` made of it at that offset. */
+export function recordOfBytes(
+  { topic, partition, offset }: Pick<SourceRecord, "topic" | "partition" | "offset">,
+  line: Buffer,
+): SourceRecord {
+  const place = { topic, partition, nextOffset: offset, leastOffset: 0 };
+  return createLineReader(place).record(line, 0, line.length);
+}
+
+/** A line of which only the head was looked at; it may turn out to be unreadable. */
+class UnparsedLine implements SourceRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly line: LineBytes;
+  private readonly said: number;
+  private parsed: SourceRecord | undefined;
+
+  constructor(place: Place, chunk: Buffer, start: number, end: number, head: LineHead) {
+    this.topic = place.topic;
+    this.partition = place.partition;
+    this.said = head.offset;
+    this.offset = takeOffset(place, head);
+    this.line = { chunk, start, end, keyStart: head.keyStart, keyEnd: head.keyEnd };
+  }
+
+  private get record(): SourceRecord {
+    this.parsed ??= this.parse();
+    return this.parsed;
+  }
+
+  private parse(): SourceRecord {
+    const { topic, partition, offset, said, line } = this;
+    const text = line.chunk.toString("utf8", line.start, line.end);
+    const place: Place = { topic, partition, nextOffset: offset, leastOffset: said };
+    const record = recordOfLine(place, text);
+    // The last of two equal names would count, and the head be wrong.
+    const isAsSaid =
+      record.unreadable !== undefined ||
+      (record.offset === offset &&
+        place.leastOffset === said + 1 &&
+        record.key?.equals(line.chunk.subarray(line.keyStart, line.keyEnd)));
+    if (isAsSaid) return record;
+    return unreadableRecord(
+      { ...place, nextOffset: offset },
+      text,
+      "the line says its offset or its key twice",
+    );
+  }
+
+  get key(): Buffer | null {
+    return this.record.key;
+  }
+  get timestamp(): number {
+    return this.record.timestamp;
+  }
+  get headers(): Headers {
+    return this.record.headers;
+  }
+  get value(): Buffer | null {
+    return this.record.value;
+  }
+  get json(): RecordJson | undefined {
+    return this.record.json;
+  }
+  get unreadable(): string | undefined {
+    return this.record.unreadable;
+  }
+}
+
+/** The record of one line, without its newline, whose offset the place knows. */
 export function recordOfLine(place: Place, text: string): SourceRecord {
   let line: Line;
   try {
@@ -92,7 +200,7 @@ export const unreadableRecord = (place: Place, bytes: string | Buffer, reason: s
 
 const lineValue = (line: unknown): unknown => (line as Line).value;
 
-function takeOffset(place: Place, { offset: said }: Line): number {
+function takeOffset(place: Place, { offset: said }: Pick<Line, "offset">): number {
   const offset = Math.max(said ?? 0, place.nextOffset);
   place.nextOffset = offset + 1;
   place.leastOffset = (said ?? place.leastOffset) + 1;

@@ -1,3 +1,46 @@
+/** What the head of a line says, where it stands as this program writes it. */
+export interface LineHead {
+  readonly offset: number;
+  readonly keyStart: number;
+  /** The byte behind the key's last one. */
+  readonly keyEnd: number;
+}
+
+const OFFSET = Buffer.from('{"offset":');
+const KEY = Buffer.from(',"key":"');
+const [QUOTE, BACKSLASH, ZERO, NINE, COMMA] = [0x22, 0x5c, 0x30, 0x39, 0x2c];
+const MOST_DIGITS = 15;
+
+/**
+ * Reads the head of a line that begins with `{"offset":N,"key":"K",` without spaces, its key without escapes: every line
+ * that this program wrote.
+ * @returns undefined for any other line
+ */
+export function headOf(chunk: Buffer, start: number, end: number): LineHead | undefined {
+  if (!standsAt(chunk, start, OFFSET)) return undefined;
+  const digits = start + OFFSET.length;
+  let at = digits;
+  let offset = 0;
+  for (let byte = chunk[at] as number; byte >= ZERO && byte <= NINE; byte = chunk[++at] as number)
+    offset = offset * 10 + byte - ZERO;
+  // JSON has no number that begins with a further zero.
+  if (at === digits || at - digits > MOST_DIGITS || (chunk[digits] === ZERO && at > digits + 1))
+    return undefined;
+  if (!standsAt(chunk, at, KEY)) return undefined;
+  const keyStart = at + KEY.length;
+  for (at = keyStart; at < end; at++) {
+    const byte = chunk[at] as number;
+    if (byte === BACKSLASH || byte < 0x20) return undefined;
+    if (byte === QUOTE) return chunk[at + 1] === COMMA ? { offset, keyStart, keyEnd: at } : undefined;
+  }
+  return undefined;
+}
+
+function standsAt(chunk: Buffer, at: number, text: Buffer): boolean {
+  for (let i = 0; i < text.length; i++) if (chunk[at + i] !== text[i]) return false;
+  return true;
+}
+
 /**
  * Finds the bytes of one member of the JSON object that a line holds, without parsing the rest: the value as it was
  * written, which JSON.parse does not keep. The line is known to be valid JSON. The last of equal names counts, as

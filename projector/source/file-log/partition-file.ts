@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { type End, type Position, recordHash, SourceError, type SourceRecord } from "../source.ts";
-import { type Place, recordOfLine, unreadableRecord } from "./file-record.ts";
+import { createLineReader, type Place, unreadableRecord } from "./file-record.ts";
 
 const NEWLINE = 0x0a;
 /** Bytes; a line is held in memory as a whole, so the log refuses one beyond this. */
@@ -58,6 +58,7 @@ export function openPartitionFile(where: Where, stored: Position | undefined): P
     nextOffset: isPlace ? foldedUpTo : 0,
     leastOffset: isPlace ? cursor.leastOffset : 0,
   };
+  const reader = createLineReader(place);
   let last = stored?.last ?? null;
   const ahead = createLineCounter(file, byte);
 
@@ -85,13 +86,14 @@ export function openPartitionFile(where: Where, stored: Position | undefined): P
         if (!isBlank(chunk, textStart, end)) {
           const record =
             readable || isUtf8(chunk.subarray(start, end))
-              ? recordOfLine(place, chunk.toString("utf8", textStart, end))
+              ? reader.record(chunk, textStart, end)
               : unreadableRecord(place, chunk.subarray(start, end), "the line is not UTF-8");
           if (record.offset >= foldedUpTo) records.push(record);
         }
         lineStart = start;
         start = end + 1;
       }
+      reader.settle();
       const newest = records.at(-1);
       if (newest) last = { offset: newest.offset, hash: recordHash(newest) };
       byte += chunk.length;
@@ -228,6 +230,6 @@ function requireRecord(where: Where, last: NonNullable<Position["last"]>): void 
 const SCANNED_AT_ONCE = 4 * 1024 ** 2;
 
 const REMEDY =
-  "restore it, use another DATABASE_DIR, or make the views of what the log holds now (npm run rebuild -- --accept-loss)";
+  "restore it, use another DATABASE_DIR, or make the views of what the log holds now (npx lead-view rebuild --accept-loss)";
 
 const checkOf = (line: Buffer): string => createHash("sha256").update(line).digest("base64url").slice(0, 16);

@@ -68,6 +68,13 @@ export function hopeless(error: unknown): SourceError | undefined {
     if (cause.type === "UNSUPPORTED_SASL_MECHANISM") {
       return new SourceError("Kafka does not offer this SASL mechanism; check KAFKA_SASL_MECHANISM");
     }
+    if (cause.type === "INCONSISTENT_GROUP_PROTOCOL") {
+      return new SourceError(
+        "the consumer group has members that count other shards than SHARD says (or run another version): Kafka lets no " +
+          "member of 2 shards into a group of 4. Give all members of one deployment the same number in SHARD; to go " +
+          "from one number to another, start the new members with a KAFKA_GROUP_ID and folders of their own",
+      );
+    }
     if (UNTRUSTED.test(cause.code ?? "")) {
       return new SourceError(
         `the broker's certificate is not trusted (${cause.code}); check KAFKA_TLS_CA_FILE and the names in KAFKA_BROKERS`,

@@ -1,17 +1,18 @@
 import type { Admin, Consumer, EachBatchPayload } from "kafkajs";
-import { after, monotonic, type Timer } from "../../../shared/clock.ts";
+import { after, every, type Timer } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
 import { type Position, partitionName, recordHash, type Sink, SourceError } from "../source.ts";
 import { isKafkaTrouble } from "./client.ts";
 import { heldOffsets, recreated, requireHeld } from "./history-check.ts";
 import { positionBehind, recordOfMessage } from "./kafka-record.ts";
+import type { Ownership } from "./ownership.ts";
 import { createUnreadRecords } from "./unread-records.ts";
 
 /** Records that are folded between two heartbeats. */
 const SLICE = 5_000;
-/** Milliseconds between two notes of the positions in the consumer group, which only lag tools read. */
-const GROUP_NOTE_MS = 1_000;
+/** Milliseconds between two notes of positions and numbers in the consumer group. */
+export const GROUP_NOTE_MS = 1_000;
 /** A commit waits for more records only where the log holds at least so many: a catch-up, not the daily trickle. */
 const WORTH_WAITING = 2_000;
 /** Milliseconds. What waits for more to commit with waits no longer than this for the next batch. */
@@ -23,6 +24,8 @@ interface ReaderParts {
   readonly config: KafkaConfig;
   readonly clusterId: string;
   readonly sink: Sink;
+  /** Undefined for a reader that comes once, and has its group alone. */
+  readonly ownership: Ownership | undefined;
   readonly log: Logger;
   readonly onBatch: () => void;
   readonly fail: (error: unknown) => void;
@@ -37,6 +40,7 @@ export function createGroupReader({
   config,
   clusterId,
   sink,
+  ownership,
   log,
   onBatch,
   fail,
@@ -48,7 +52,7 @@ export function createGroupReader({
   let queue: Promise<void> = Promise.resolve();
   let failed = false;
   let joined = false;
-  let noted = 0;
+  let noted = "";
   let idle: Timer | undefined;
 
   const positionOf = (topic: string, partition: number): Position => {
@@ -86,19 +90,46 @@ export function createGroupReader({
     }
   };
 
-  const noteInGroup = async (): Promise<void> => {
-    noted = monotonic();
+  const noteInGroup = async (returns = false): Promise<void> => {
+    const metadata = ownership?.note(returns) ?? "";
     const offsets = Object.entries(assignment).flatMap(([topic, partitions]) =>
       partitions.map((partition) => ({
         topic,
         partition,
         offset: String(positionOf(topicOf.get(topic) as string, partition).nextOffset),
+        metadata,
       })),
     );
-    if (offsets.length === 0) return;
-    await consumer
-      .commitOffsets(offsets)
-      .catch((error) => log.debug({ error: error.message }, "positions not noted in the group"));
+    if (offsets.length > 0) await consumer.commitOffsets(offsets);
+  };
+
+  /** What changed since the last note is noted: who owns the partitions next has to know of it. */
+  const noteChanges = async (returns = false): Promise<void> => {
+    if (!ownership?.term()) return;
+    const now = `${ownership.note(returns)} ${JSON.stringify(sink.positions().map(({ nextOffset }) => nextOffset))}`;
+    if (now === noted) return;
+    noted = now;
+    await noteInGroup(returns).catch((error) => {
+      noted = "";
+      log.debug({ error: error.message }, "positions not noted in the group");
+    });
+  };
+
+  /** Waits until the partitions are this member's: to take over can take longer than a silent member is waited for. */
+  const settled = async (heartbeat: () => Promise<void>): Promise<void> => {
+    const beating = every(GROUP_NOTE_MS, () => void heartbeat().catch(() => undefined));
+    await checked.finally(() => beating.stop());
+  };
+
+  /** The partitions are this member's from now on, as far as it is told; nothing of them is folded before. */
+  const begin = async (given: Assignment): Promise<void> => {
+    await checked.catch(() => undefined);
+    if (assignment !== given) return;
+    if (ownership && partitionsIn(given) > 0)
+      await ownership.take(admin, () => assignment === given && !failed, noteInGroup);
+    // Taken away again in the meantime.
+    if (assignment !== given) ownership?.lose();
+    else await check();
   };
 
   /** One at a time: kafkajs can have two handlers alive after a rebalance (its issue 1097). */
@@ -125,7 +156,7 @@ export function createGroupReader({
   };
 
   const fold = async ({ batch, heartbeat, isStale }: EachBatchPayload): Promise<void> => {
-    await checked;
+    await settled(heartbeat);
     if (failed || isStale()) return;
     const topic = topicOf.get(batch.topic) as string;
     const { partition } = batch;
@@ -158,17 +189,17 @@ export function createGroupReader({
     }
     if (more) commitWhenIdle();
     onBatch();
-    if (!config.temporaryGroup && monotonic() - noted > GROUP_NOTE_MS) void noteInGroup();
   };
 
   return {
     assigned(given: Assignment): void {
       assignment = given;
       unread.clear();
+      if (partitionsIn(given) === 0) ownership?.lose();
       try {
         seekAll();
         // How much is left to be read is known only then.
-        checked = check().then(() => {
+        checked = begin(given).then(() => {
           joined = true;
         });
       } catch (error) {
@@ -203,11 +234,15 @@ export function createGroupReader({
       idle?.stop();
       await queue;
     },
-    noteInGroup,
+    noteChanges,
+    /** Looks at the members that this one takes over from. */
+    lookAtPrevious: async (): Promise<void> =>
+      ownership
+        ?.lookAtPrevious(admin, sink.positions())
+        .catch((error) => log.debug({ error: error.message }, "the previous group can't be looked at")),
     ends: unread.ends,
     /** How many partitions are assigned to this member; undefined before it has joined the group. */
-    assignedPartitions: (): number | undefined =>
-      joined ? Object.values(assignment).reduce((sum, partitions) => sum + partitions.length, 0) : undefined,
+    assignedPartitions: (): number | undefined => (joined ? partitionsIn(assignment) : undefined),
     /** The partitions whose records stand before the ends, and still move. */
     behind: (ends: ReadonlyMap<string, number>): boolean =>
       sink
@@ -218,6 +253,9 @@ export function createGroupReader({
         ),
   };
 }
+
+const partitionsIn = (assignment: Assignment): number =>
+  Object.values(assignment).reduce((sum, partitions) => sum + partitions.length, 0);
 
 interface PassedOver {
   readonly topic: string;

@@ -1,5 +1,6 @@
 import type { Admin } from "kafkajs";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
+import type { Shard } from "../../../shared/shard.ts";
 import { type Position, SourceError } from "../source.ts";
 
 /** The offsets that a partition holds: from `low` up to, not including, `high`. */
@@ -9,8 +10,8 @@ export interface OffsetRange {
 }
 
 const REBUILD =
-  "the views would miss what it held. Rebuild from an archive, with which the topic goes on (npm run rebuild -- --from DIR), " +
-  "restore the topic, or make the views of what it holds now (npm run rebuild -- --accept-loss)";
+  "the views would miss what it held. Rebuild from an archive, with which the topic goes on (npx lead-view rebuild --from DIR), " +
+  "restore the topic, or make the views of what it holds now (npx lead-view rebuild --accept-loss)";
 
 /** How many partitions each topic of the catalogue has. @throws SourceError where a topic is missing */
 export async function partitionCounts(
@@ -21,13 +22,44 @@ export async function partitionCounts(
   const missing = [...topics.values()].filter((name) => !existing.has(name));
   if (missing.length > 0) {
     throw new SourceError(
-      `Kafka has no topic ${missing.join(", ")}; create it with: npm run topics`,
+      `Kafka has no topic ${missing.join(", ")}; create it with: npx lead-view topics`,
       "missing",
     );
   }
   const { topics: found } = await admin.fetchTopicMetadata({ topics: [...topics.values()] });
   const counts = new Map(found.map(({ name, partitions }) => [name, partitions.length]));
   return new Map([...topics].map(([topic, name]) => [topic, counts.get(name) ?? 0]));
+}
+
+/**
+ * Holds the topics to what shards need of them: each lead's events of all topics in one partition number, and as many
+ * partitions for each shard (rule: a workspace is one shard's).
+ * @param workspacePartitions how many there are to be; undefined = any multiple of the shards
+ * @throws SourceError naming what is to be done
+ */
+export function requirePartitions(
+  counts: ReadonlyMap<string, number>,
+  { count: shards }: Shard,
+  workspacePartitions: number | undefined,
+): void {
+  if (shards === 1 && workspacePartitions === undefined) return;
+  const [[first = "", wanted = 0] = []] = counts;
+  for (const [topic, count] of counts) {
+    if (workspacePartitions !== undefined && count !== workspacePartitions)
+      throw new SourceError(
+        `topic ${topic} has ${count} partitions, WORKSPACE_PARTITIONS says ${workspacePartitions}; set it to what the topics have`,
+      );
+    if (count !== wanted)
+      throw new SourceError(
+        `topic ${topic} has ${count} partitions and ${first} has ${wanted}: where they are partitioned by workspace all ` +
+          "event topics need the same number. Create them anew (npm run topics) and write the archive into them",
+      );
+  }
+  if (wanted % shards !== 0)
+    throw new SourceError(
+      `the event topics have ${wanted} partitions, which ${shards} shards can't share evenly: take a number of shards ` +
+        "that divides it, or create topics with more partitions and write the archive into them",
+    );
 }
 
 /**
@@ -51,7 +83,7 @@ export function firstPositions(counts: ReadonlyMap<string, number>, stored: read
     if (known.length < count) {
       throw new SourceError(
         `topic ${topic} grew from ${known.length} to ${count} partitions: one lead's events now lie in two of them, and ` +
-          "their order is lost. Create a new topic with that many partitions, write the archive (npm run archive) into " +
+          "their order is lost. Create a new topic with that many partitions, write the archive (npx lead-view archive) into " +
           "it by key, let the producers use it, name it in KAFKA_TOPIC_*, and fold it with a new DATABASE_DIR",
         "changed",
       );

@@ -1,12 +1,18 @@
 import type { Admin, Kafka } from "kafkajs";
-import { delay, every, type Timer } from "../../../shared/clock.ts";
+import { delay, every, randomId, type Timer } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
-import { partitionName, type Sink, type Source } from "../source.ts";
+import { shardName } from "../../../shared/shard.ts";
+import { type Share, takes, WHOLE } from "../share.ts";
+import { partitionName, RETURNS, type Sink, type Source, type Succession } from "../source.ts";
 import { createKafka, hopeless, isKafkaTrouble } from "./client.ts";
-import { createGroupReader } from "./group-reader.ts";
-import { firstPositions, heldOffsets, partitionCounts } from "./history-check.ts";
+import { createGroupReader, GROUP_NOTE_MS } from "./group-reader.ts";
+import { firstPositions, heldOffsets, partitionCounts, requirePartitions } from "./history-check.ts";
+import { createOwnership, type Ownership } from "./ownership.ts";
+import type { PreviousMembers } from "./previous-members.ts";
 import { requireSameLog } from "./same-log.ts";
+import { createShardAssigner } from "./shard-assigner.ts";
+import { createShareAssigner } from "./share-assigner.ts";
 
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 10_000;
@@ -19,11 +25,21 @@ const CHECK_MS = 10_000;
 const LOOK_MS = 20;
 
 /**
- * Kafka as the event log. The positions are the sink's; the consumer group decides who reads which partition, and is
- * told the positions for lag tools only. Broker trouble is waited out.
+ * Kafka as the event log. The positions are the sink's; the consumer group decides which database reads the shard's
+ * partitions. Broker trouble is waited out.
+ * @param succession undefined where no other database takes turns with the sink's
+ * @param worker which of the shard's partitions are read; another than all of them is for a reader with a group of its own
  * @throws SourceError where waiting can't help: records are gone, topics changed, credentials are refused
  */
-export function createKafkaSource(config: KafkaConfig, log: Logger): Source {
+export function createKafkaSource(
+  config: KafkaConfig,
+  log: Logger,
+  succession?: Succession,
+  worker: Share = WHOLE,
+): Source {
+  const share: Share = { ...worker, shard: config.shard };
+  const ownership =
+    config.temporaryGroup || !succession ? undefined : createOwnership(config, succession, log);
   let reader: ReturnType<typeof createGroupReader> | undefined;
   let partitions = 0;
   let brokerTrouble: string | undefined;
@@ -35,9 +51,12 @@ export function createKafkaSource(config: KafkaConfig, log: Logger): Source {
       kafka,
       config,
       sink,
+      ownership,
+      database: succession?.database ?? randomId(),
       log,
       signal,
       toEnd,
+      share,
       onPartitions: (count: number) => {
         partitions = count;
       },
@@ -67,29 +86,49 @@ export function createKafkaSource(config: KafkaConfig, log: Logger): Source {
 
   return {
     ends: () => reader?.ends() ?? [],
+    owns: () => (ownership ? ownership.owns() : true),
     trouble() {
       if (brokerTrouble !== undefined) return brokerTrouble;
       const assigned = reader?.assignedPartitions();
       if (assigned === undefined) return "the consumer group has not assigned the partitions yet";
+      if (assigned === 0) {
+        return (
+          `standby of shard ${shardName(config.shard)}: another database of the consumer group ${config.groupId} is the ` +
+          "owner, and this one takes over when that one goes; to have both, give each a KAFKA_GROUP_ID of its own"
+        );
+      }
+      const previous = ownership?.previous();
+      if (previous) return waitingFor(previous);
+      if (ownership && !ownership.owns()) return "this database takes over its shard from another one";
       if (assigned >= partitions) return undefined;
-      return (
-        `${assigned} of ${partitions} partitions are read here: another member of the consumer group ` +
-        `${config.groupId} reads the others. Give each database a KAFKA_GROUP_ID of its own`
-      );
+      return `${assigned} of ${partitions} partitions are read here: the other readers of this database are not there yet`;
     },
     run: (sink, signal) => run(sink, signal, false),
     readToEnd: (sink, signal) => run(sink, signal, true),
   };
 }
 
+/** What is left until this member takes over from those of the previous group. */
+function waitingFor({ groupId, members, behind }: PreviousMembers): string {
+  if (behind > 0)
+    return `${behind} records that the members of the previous group ${groupId} have folded are not folded here yet`;
+  return (
+    `all is folded that the previous group ${groupId} has folded, and its ${members} members are at work: stop their ` +
+    "projectors, and this one takes over"
+  );
+}
+
 interface Consuming {
   readonly kafka: Kafka;
   readonly config: KafkaConfig;
   readonly sink: Sink;
+  readonly ownership: Ownership | undefined;
+  readonly database: string;
   readonly log: Logger;
   readonly signal: AbortSignal;
   /** True where reading ends at the ends that the partitions have at the start. */
   readonly toEnd: boolean;
+  readonly share: Share;
   readonly onPartitions: (count: number) => void;
   readonly onReader: (reader: ReturnType<typeof createGroupReader> | undefined) => void;
   readonly onBatch: () => void;
@@ -100,9 +139,12 @@ async function consume({
   kafka,
   config,
   sink,
+  ownership,
+  database,
   log,
   signal,
   toEnd,
+  share,
   onPartitions,
   onReader,
   onBatch,
@@ -114,11 +156,24 @@ async function consume({
     rebalanceTimeout: 2 * config.sessionTimeoutMs,
     heartbeatInterval: config.sessionTimeoutMs / 10,
     maxWaitTimeInMs: toEnd ? 100 : 1_000,
+    partitionAssigners: [
+      config.temporaryGroup
+        ? createShareAssigner(share)
+        : createShardAssigner(config.shard, () => ({
+            shard: config.shard,
+            database,
+            worker: 0,
+            workers: 1,
+            term: ownership?.term() ?? 0,
+            folded: sink.positions().reduce((sum, { nextOffset }) => sum + nextOffset, 0),
+          })),
+    ],
     // One way to start again: ours, from the stored positions.
     retry: { retries: 5, restartOnFailure: async () => false },
   });
   const ended = Promise.withResolvers<void>();
   let checking: Timer | undefined;
+  let noting: Timer | undefined;
   let looking: Timer | undefined;
   const onAbort = () => ended.resolve();
   signal.addEventListener("abort", onAbort, { once: true });
@@ -126,8 +181,9 @@ async function consume({
     await admin.connect();
     const { clusterId } = await admin.describeCluster();
     await requireSameLog(kafka, admin, config, sink.positions(), clusterId);
-    onPartitions(await beginAll(admin, config, sink));
-    const ends = toEnd ? await endOffsets(admin, config) : undefined;
+    onPartitions(await beginAll(admin, config, sink, share));
+    const ends = toEnd ? await endOffsets(admin, config, share) : undefined;
+    await ownership?.look(admin);
     if (ends && sink.positions().every((one) => one.nextOffset >= (ends.get(partitionName(one)) ?? 0)))
       return;
     await consumer.connect();
@@ -138,6 +194,7 @@ async function consume({
       config,
       clusterId,
       sink,
+      ownership,
       log,
       onBatch,
       fail: ended.reject,
@@ -151,18 +208,20 @@ async function consume({
     });
     consumer.on("consumer.start_batch_process", ({ payload }) => reader.passedOver(payload));
     checking = every(CHECK_MS, () => void reader.check());
+    noting = every(GROUP_NOTE_MS, () => void reader.lookAtPrevious().then(() => reader.noteChanges()));
     if (ends) looking = every(LOOK_MS, () => !reader.behind(ends) && ended.resolve());
     await consumer.run({ autoCommit: false, eachBatchAutoResolve: true, eachBatch: reader.eachBatch });
     try {
       await ended.promise;
-      if (!config.temporaryGroup) await reader.noteInGroup();
     } finally {
       await reader.stop();
+      await reader.noteChanges(signal.reason === RETURNS);
     }
   } finally {
     onReader(undefined);
     signal.removeEventListener("abort", onAbort);
     checking?.stop();
+    noting?.stop();
     looking?.stop();
     ended.promise.catch(() => undefined);
     await consumer.disconnect().catch(() => undefined);
@@ -171,23 +230,32 @@ async function consume({
   }
 }
 
+/** How many of so many partitions are in the share. */
+const shareOf = (share: Share, count: number): number =>
+  Array.from({ length: count }, (_, partition) => partition).filter((one) => takes(share, one)).length;
+
 /**
- * Stores offset 0 for every partition of a topic that was never read, so that a later growth is seen.
- * @returns how many partitions all topics have
+ * Stores offset 0 for every partition of a topic that was never read, others' too, so that a later growth is seen.
+ * @returns how many partitions of all topics are in the share
  */
-async function beginAll(admin: Admin, config: KafkaConfig, sink: Sink): Promise<number> {
+async function beginAll(admin: Admin, config: KafkaConfig, sink: Sink, share: Share): Promise<number> {
   const counts = await partitionCounts(admin, config);
+  requirePartitions(counts, config.shard, config.workspacePartitions);
   const positions = firstPositions(counts, sink.positions());
   if (positions.length > 0) await sink.handle({ records: [], positions, more: false });
-  return [...counts.values()].reduce((sum, count) => sum + count, 0);
+  return [...counts.values()].reduce((sum, count) => sum + shareOf(share, count), 0);
 }
 
-/** Where the partitions of all topics end now, by their names in the catalogue. */
-async function endOffsets(admin: Admin, config: KafkaConfig): Promise<ReadonlyMap<string, number>> {
+/** Where the partitions of the share end now, by their names in the catalogue. */
+async function endOffsets(
+  admin: Admin,
+  config: KafkaConfig,
+  share: Share,
+): Promise<ReadonlyMap<string, number>> {
   const ends = new Map<string, number>();
   for (const [topic, name] of config.topics) {
     for (const [partition, { high }] of await heldOffsets(admin, name))
-      ends.set(partitionName({ topic, partition }), high);
+      if (takes(share, partition)) ends.set(partitionName({ topic, partition }), high);
   }
   return ends;
 }

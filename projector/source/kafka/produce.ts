@@ -4,6 +4,7 @@ import kafkajs, { type Message, type Producer } from "kafkajs";
 import { wallClock } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
+import { ONLY_SHARD, partitionOfWorkspace } from "../../../shared/shard.ts";
 import { createFileLog } from "../file-log/file-log.ts";
 import { headersToJson } from "../headers.ts";
 import { type Batch, type Position, partitionName, type Sink, type SourceRecord } from "../source.ts";
@@ -22,17 +23,23 @@ export interface Produced {
   readonly there: number;
 }
 
+export interface ProduceOptions {
+  /** Tells whose a record is, where the topics are partitioned by workspace; absent = they are by key. */
+  readonly workspaceOf?: ((record: SourceRecord) => string | undefined) | undefined;
+  /** Told how many records are done. */
+  readonly onRecord?: (records: number) => void;
+}
+
 /**
- * Writes an archive into the event topics by key, in each partition in the archive's order. What a partition already has
+ * Writes an archive into the event topics by key or by workspace, in each partition in the archive's order. What a partition already has
  * of it, from its first record on, is not written again: so a run that failed is gone on with by running it again.
- * @param onRecord told how many records are done
  * @throws Error where the folder is no archive, or a record can't be written; the message says which, and what to do
  */
 export async function produceArchive(
   config: KafkaConfig,
   folder: string,
   log: Logger,
-  onRecord: (records: number) => void = () => undefined,
+  { workspaceOf, onRecord = () => undefined }: ProduceOptions = {},
 ): Promise<Produced> {
   if (!existsSync(folder)) throw new Error(`${folder}: there is no such folder`);
   if (!statSync(folder).isDirectory()) throw new Error(`${folder} is a file, not the folder of an archive`);
@@ -44,19 +51,24 @@ export async function produceArchive(
   let [written, there, seen] = [0, 0, 0];
   const positions = new Map<string, Position>();
 
-  /** Where a record goes; one without a key goes where it was, so that it goes there again. */
-  const targetOf = ({ topic, key, partition }: SourceRecord): Target => {
-    const count = counts.get(topic) as number;
+  const partitionsOf = (record: SourceRecord, count: number): number[] => {
+    if (!workspaceOf) return [partitionOfKey(record, count)];
+    const workspaceId = workspaceOf(record);
+    if (workspaceId !== undefined) return [partitionOfWorkspace(workspaceId, count)];
+    // An erase of a lead that nothing was told of: whose it is is not known, and it holds wherever it is folded.
+    if (record.value === null) return Array.from({ length: count }, (_, partition) => partition);
+    return [record.partition % count];
+  };
+
+  /** One without a key goes where it was, so that it goes there again. */
+  const partitionOfKey = ({ topic, key, partition }: SourceRecord, count: number): number => {
     const partitionMetadata = Array.from({ length: count }, (_, partitionId) => ({ partitionId }));
-    const target =
-      key === null
-        ? partition % count
-        : partitionOf({
-            topic,
-            partitionMetadata: partitionMetadata as never,
-            message: { key, value: null },
-          });
-    return { topic, partition: target };
+    if (key === null) return partition % count;
+    return partitionOf({
+      topic,
+      partitionMetadata: partitionMetadata as never,
+      message: { key, value: null },
+    });
   };
 
   const handle = async (batch: Batch): Promise<void> => {
@@ -66,15 +78,17 @@ export async function produceArchive(
     seen += batch.records.length;
     const lanes = new Map<string, { readonly target: Target; readonly records: SourceRecord[] }>();
     for (const record of batch.records) {
-      const target = targetOf(record);
-      const name = partitionName(target);
-      if (known.get(name)?.has(record)) {
-        there++;
-        continue;
+      const { topic } = record;
+      for (const partition of partitionsOf(record, counts.get(topic) as number)) {
+        const name = partitionName({ topic, partition });
+        if (known.get(name)?.has(record)) {
+          there++;
+          continue;
+        }
+        const lane = lanes.get(name) ?? { target: { topic, partition }, records: [] };
+        lanes.set(name, lane);
+        lane.records.push(record);
       }
-      const lane = lanes.get(name) ?? { target, records: [] };
-      lanes.set(name, lane);
-      lane.records.push(record);
     }
     const sent = await Promise.allSettled(
       [...lanes.values()].map(async ({ target, records }) => {
@@ -134,7 +148,7 @@ async function hashesInTopics(
   const hashes = new Map<string, string[]>();
   const positions = new Map<string, Position>();
   const groupId = `${config.groupId}-produce-${process.pid}-${wallClock()}`;
-  const source = createKafkaSource({ ...config, groupId, temporaryGroup: true }, log);
+  const source = createKafkaSource({ ...config, shard: ONLY_SHARD, groupId, temporaryGroup: true }, log);
   const sink: Sink = {
     positions: () => [...positions.values()],
     async handle(batch) {

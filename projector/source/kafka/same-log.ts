@@ -91,6 +91,6 @@ const anotherLog = (position: Position): SourceError =>
   new SourceError(
     `${partitionName(position)}: the record at offset ${position.last?.offset} is not the one that was folded: the views ` +
       "in DATABASE_DIR were folded from another log. Use another DATABASE_DIR, or make the views of what this log holds " +
-      "(npm run rebuild -- --accept-loss)",
+      "(npx lead-view rebuild --accept-loss)",
     "changed",
   );

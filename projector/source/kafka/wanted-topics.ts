@@ -4,6 +4,9 @@ import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 /** What a record takes beside its value: key, headers, and the batch around it. */
 const AROUND_A_VALUE = 64 * 1024;
 
+/** Kafka's word for records that are never deleted. */
+export const FOREVER = "-1";
+
 export interface TopicChoices {
   readonly partitions: number;
   readonly replication: number;
@@ -41,5 +44,13 @@ export function wantedTopics(config: KafkaConfig, choices: TopicChoices): ITopic
     replicationFactor,
     configEntries: [{ name: "cleanup.policy", value: "compact" }, limit(config.maxViewBytes)],
   };
-  return [...events, letters, views];
+  return [...events, letters, views, ...smallTopics(config).map((one) => ({ ...one, replicationFactor }))];
 }
+
+/** One record a shard, and one a key: topics of one partition, of which only the latest of each is kept. */
+export const smallTopics = ({ floorTopic, keysTopic }: KafkaConfig): ITopicConfig[] =>
+  [floorTopic, keysTopic].map((topic) => ({
+    topic,
+    numPartitions: 1,
+    configEntries: [{ name: "cleanup.policy", value: "compact" }],
+  }));

@@ -37,6 +37,7 @@ export function fillViews(
           status: "IN_PROGRESS",
           sectionNumbers: "[]",
           sectionEnds: JSON.stringify(view.sectionEnds),
+          sectionHashes: "",
           traceparent: null,
           urlSlots: view.urlSlots.length === 0 ? null : JSON.stringify(view.urlSlots),
           body: view.body,
@@ -74,6 +75,7 @@ const identityOf = ({ id, lead }: BenchLead) => ({
   phoneKey: null,
   createdAt: String(lead.createdAt),
   matchable: 1,
+  matches: 1,
   card: "{}",
 });
 

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { keysFile } from "../../../shared/config.ts";
 import { createKey, openKeys } from "../../../shared/keys.ts";
 import { startHostBroker } from "../../harness/broker/host-broker.ts";
+import { LEAD_VIEW } from "../../harness/command.ts";
 import { freePort } from "../../harness/free-port.ts";
 import { until } from "../../harness/wait.ts";
 import { table } from "../table.ts";
@@ -51,8 +52,8 @@ console.log(
 process.exit();
 
 /** One of our programs, or a part of this benchmark, which tells its results to us. */
-function run(file: string, env: Record<string, string>): ChildProcess {
-  const child = spawn(process.execPath, ["--no-warnings", file], {
+function run(file: string, env: Record<string, string>, ...args: string[]): ChildProcess {
+  const child = spawn(process.execPath, ["--no-warnings", file, ...args], {
     cwd: ROOT,
     env: { ...process.env, LOG_LEVEL: "error", OPS_PORT: "0", ...env },
     stdio: ["ignore", "inherit", "inherit", "ipc"],
@@ -113,7 +114,7 @@ async function catchUp() {
   const folder = mkdtempSync(join(tmpdir(), "bench-topic-"));
   try {
     const env = { KAFKA_BROKERS: broker.brokers, DATABASE_DIR: folder };
-    const topics = run("projector/source/kafka/topics-cli.ts", env);
+    const topics = run(LEAD_VIEW, env, "topics");
     await once(topics, "exit");
     const relay = run("test/bench/subscribe/relay.ts", {
       ...env,

@@ -51,6 +51,7 @@ export function serverProperties(setup: BrokerSetup): string {
     "auto.create.topics.enable=false",
     "log.retention.check.interval.ms=1000",
     "log.segment.delete.delay.ms=100",
+    "log.cleaner.backoff.ms=500",
     "delete.topic.enable=true",
     ...(setup.mayBeKilled ? ["broker.session.timeout.ms=2000", "broker.heartbeat.interval.ms=500"] : []),
     ...(users ? saslProperties(users) : []),

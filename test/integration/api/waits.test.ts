@@ -39,7 +39,7 @@ test("many who wait cost one look, and as many as one key may, others may still"
   const waits = createPositionWaits(views, new Map([["omni.lead", "omni.lead"]]));
   const results: (number | string)[] = [];
   const wait = (keyId: string) =>
-    waits.wait("omni.lead/0/1", keyId, (problem) =>
+    waits.wait({ position: "omni.lead/0/1", version: undefined }, "lead-1", keyId, (problem) =>
       results.push((problem as { statusCode?: number } | undefined)?.statusCode ?? "folded"),
     );
   for (let count = 0; count < 300; count++) wait("greedy");
@@ -54,8 +54,31 @@ test("many who wait cost one look, and as many as one key may, others may still"
   expect(results.slice(50).every((one) => one === "folded")).toBe(true);
   for (const keyId of ["a", "b", "c", "d", "e"])
     for (let count = 0; count < 250; count++)
-      waits.wait("omni.lead/0/9", keyId, (problem) => results.push((problem as ProblemError).statusCode));
+      waits.wait({ position: "omni.lead/0/9", version: undefined }, "lead-1", keyId, (problem) =>
+        results.push((problem as ProblemError).statusCode),
+      );
   expect(results.slice(305)).toEqual(Array.from({ length: 250 }, () => 503));
   await until("their end", () => results.length === 305 + 1_250);
   expect(results.slice(555).every((one) => one === 504)).toBe(true);
+});
+
+test("a version is waited for: of the lead, or any later one's; what can't be one is refused", async () => {
+  const { api, speaker } = open();
+  const { number } = api.projector.store.views.get("lead-1") as { number: number };
+  const ask = (version: string | number) =>
+    api.get("lead-1", { "x-api-key": api.key, "x-wait-for-version": String(version) });
+  expect((await ask(number)).statusCode).toBe(200);
+  expect((await ask("W/1")).statusCode).toBe(400);
+  const waiting = ask(number + 1);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  api.projector.foldBatch([speaker.say({ event: "lead.updated", data: { firstName: "Later" } })]);
+  expect((await waiting).json().lead.firstName).toBe("Later");
+  api.projector.foldBatch([speaker.say({ leadId: "lead-9", event: "lead.created" })]);
+  const { number: other } = api.projector.store.views.get("lead-9") as { number: number };
+  expect((await ask(other)).statusCode).toBe(200);
+  const refused = await ask(other + 1);
+  expect([refused.statusCode, refused.json().detail]).toEqual([
+    504,
+    expect.stringContaining("is not in the views yet"),
+  ]);
 });

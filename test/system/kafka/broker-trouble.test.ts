@@ -3,10 +3,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
+import { publishViews } from "../../../projector/publish/view-topic.ts";
+import { passingOn } from "../../../projector/trace/tracing.ts";
 import { startHostBroker } from "../../harness/broker/host-broker.ts";
 import { createSpeaker } from "../../harness/events.ts";
-import { openCluster, startProjector, testConfig } from "../../harness/kafka.ts";
+import { openCluster, silent, startProjector, testConfig } from "../../harness/kafka.ts";
 import { viewsOf } from "../../harness/projector.ts";
+import { openReplica, rowsOf } from "../../harness/replica.ts";
 import { until } from "../../harness/wait.ts";
 import { crashRun } from "../crash/crash-run.ts";
 
@@ -17,12 +20,17 @@ describe.skipIf(!inject("hostBrokers"))("a broker that fails", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  test("a broker killed in the middle and started again: the projector goes on by itself, nothing lost", async () => {
+  test("a broker killed in the middle and started again: projector, relay and replica go on by themselves, nothing lost", async () => {
     const broker = await startHostBroker();
     const config = testConfig(broker.brokers);
     const cluster = await openCluster(config);
     const projector = startProjector(config, join(folder, "views.sqlite"));
     const { say } = createSpeaker();
+    const publishing = new AbortController();
+    const { signal } = publishing;
+    const published = publishViews(config, projector.store, { log: silent, signal, tracing: passingOn });
+    const replica = openReplica(config);
+    await replica.start();
     const nameOf = () => JSON.parse(viewsOf(projector.store)["lead-1"]?.body ?? "{}").lead?.firstName;
     try {
       await cluster.produce([say({ event: "lead.created", data: { firstName: "Before" } })]);
@@ -36,7 +44,14 @@ describe.skipIf(!inject("hostBrokers"))("a broker that fails", () => {
         ),
       );
       await until("the view after the restart", () => nameOf() === "After", 60_000);
+      const rows = () => JSON.stringify([rowsOf(projector.store.db), replica.rows()]);
+      const same = () => JSON.stringify([rowsOf(projector.store.db), rowsOf(projector.store.db)]);
+      await until("the same on the replica", () => rows() === same(), 60_000);
+      await replica.ready();
     } finally {
+      await replica.close();
+      publishing.abort();
+      await published;
       await projector.stop();
       await cluster.close();
       await broker.stop();

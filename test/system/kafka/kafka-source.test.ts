@@ -169,7 +169,7 @@ describe.skipIf(inject("brokers") === "")("the projector on Kafka", () => {
     await cluster.admin.fetchTopicOffsets(topic);
     await cluster.admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: "2" }] });
     expect(await failure(start())).toMatch(
-      /next record to fold is 1, but the broker has deleted all before 2.*npm run rebuild/,
+      /next record to fold is 1, but the broker has deleted all before 2.*npx lead-view rebuild/,
     );
   });
 
@@ -195,12 +195,12 @@ describe.skipIf(inject("brokers") === "")("the projector on Kafka", () => {
     await stop(first);
     const topic = config.topics.get(TOPICS.lead) as string;
     await cluster.admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] });
-    expect(await failure(start())).toMatch(/grew from 2 to 3 partitions.*npm run archive/);
+    expect(await failure(start())).toMatch(/grew from 2 to 3 partitions.*npx lead-view archive/);
   });
 
   test("a missing topic stops the projector with the command that creates it", async () => {
     const topics = new Map(config.topics).set(TOPICS.webhook, "not-there");
-    expect(await failure(start(undefined, { topics }))).toMatch(/no topic not-there.*npm run topics/);
+    expect(await failure(start(undefined, { topics }))).toMatch(/no topic not-there.*npx lead-view topics/);
   });
 
   test("a broker that is not there is waited for", async () => {

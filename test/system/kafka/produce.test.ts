@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
 import { archive } from "../../../projector/rebuild/archive.ts";
 import { createKafkaSource } from "../../../projector/source/kafka/kafka-source.ts";
 import { produceArchive } from "../../../projector/source/kafka/produce.ts";
+import { LEAD_VIEW } from "../../harness/command.ts";
 import { openCluster, silent, testConfig } from "../../harness/kafka.ts";
 
 /** Of today: the topics here have the broker's own retention, which would delete older records in the middle of a test. */
@@ -141,17 +142,17 @@ describe.skipIf(inject("brokers") === "")("produce and archive", () => {
   });
 
   test.each([
-    ["produce-cli.ts", ["--from", "/nonexistent"], 1, /no such folder/],
-    ["produce-cli.ts", ["--from", "package.json"], 1, /is a file/],
-    ["produce-cli.ts", ["--from", "test/harness"], 1, /no records/],
-    ["produce-cli.ts", ["--form", "x"], 2, /--form/],
-    ["produce-cli.ts", ["--help"], 0, /usage/],
-    ["topics-cli.ts", ["--partitions", "6"], 4, /differs .*3 partitions, not 6/],
-    ["topics-cli.ts", ["--partitions", "x"], 2, /usage/],
-    ["../../archive-cli.ts", ["--out", "package.json"], 1, /is a file/],
-    ["../../archive-cli.ts", ["--out", "test/harness"], 1, /is no archive/],
-    ["../../archive-cli.ts", [], 2, /usage/],
-  ])("%s %j ends with %i and says why", (script, args, code, said) => {
+    ["produce", ["--from", "/nonexistent"], 1, /no such folder/],
+    ["produce", ["--from", "package.json"], 1, /is a file/],
+    ["produce", ["--from", "test/harness"], 1, /no records/],
+    ["produce", ["--form", "x"], 2, /--form/],
+    ["produce", ["--help"], 0, /Usage: lead-view produce/],
+    ["topics", ["--partitions", "6"], 4, /differs .*3 partitions, not 6/],
+    ["topics", ["--partitions", "x"], 2, /whole number/],
+    ["archive", ["--out", "package.json"], 1, /is a file/],
+    ["archive", ["--out", "test/harness"], 1, /is no archive/],
+    ["archive", [], 2, /--out/],
+  ])("%s %j ends with %i and says why", (command, args, code, said) => {
     const env = {
       ...process.env,
       KAFKA_BROKERS: config.brokers.join(","),
@@ -161,7 +162,7 @@ describe.skipIf(inject("brokers") === "")("produce and archive", () => {
         [...config.topics].map(([topic, name]) => [`KAFKA_TOPIC_${topic.slice(5).toUpperCase()}`, name]),
       ),
     };
-    const ran = spawnSync(process.execPath, [join("projector/source/kafka", script), ...args], {
+    const ran = spawnSync(process.execPath, [LEAD_VIEW, command, ...args], {
       env,
       encoding: "utf8",
     });

@@ -137,7 +137,7 @@ export function createWorld(config: Config, seed: number) {
     () => ({ name: "refold", work: () => ask(config, "refold", { workspace: "ws-1" }) }),
     () => ({
       name: "verify",
-      work: () => verify(config, createFileLog(eventLogDir), undefined, () => undefined, 1),
+      work: () => verify(config, undefined, () => undefined, 1),
     }),
     () => ({ name: "lock a kept one", work: lockKept }),
     () => ({

@@ -15,6 +15,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { openStore, openStoreToRead } from "../../../projector/store/store.ts";
 import { createReadiness } from "../../../shared/control.ts";
 import { generationFile } from "../../../shared/generation.ts";
+import { LEAD_VIEW } from "../../harness/command.ts";
 import { openEventLog } from "../../harness/event-log.ts";
 import { startProgram } from "../../harness/process.ts";
 import { viewsOf } from "../../harness/projector.ts";
@@ -44,16 +45,16 @@ function project() {
   running.push(program);
   return program;
 }
-function run(script: string, ...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["--no-warnings", script, ...args], {
+function run(command: string, ...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [LEAD_VIEW, command, ...args], {
     env: { ...process.env, ...env(), LOG_LEVEL: "error" },
     encoding: "utf8",
   });
   return { status, stdout, stderr };
 }
-const rebuild = (...args: string[]) => run("projector/rebuild/rebuild-cli.ts", ...args);
-const generations = (...args: string[]) => run("projector/rebuild/generations-cli.ts", ...args);
-const letters = (...args: string[]) => run("projector/dead-letters-cli.ts", ...args);
+const rebuild = (...args: string[]) => run("rebuild", ...args);
+const generations = (...args: string[]) => run("generations", ...args);
+const letters = (...args: string[]) => run("dead-letters", ...args);
 
 /** What the serving views say, by lead; undefined while there are none. */
 function served(): Record<string, string> | undefined {
@@ -145,7 +146,7 @@ test("views of other fold rules are told of, with the command that makes them ne
   store.close();
   const upgraded = project();
   const warning = await upgraded.said(/other fold rules/);
-  expect(warning.msg).toContain("npm run rebuild");
+  expect(warning.msg).toContain("npx lead-view rebuild");
   const metrics = async () => (await fetch(`${await upgraded.opsAddress()}/metrics`)).text();
   await until("the metric", async () => (await metrics()).includes("lead_view_other_fold_rules 1"));
   expect(rebuild().status).toBe(0);
@@ -156,8 +157,8 @@ test("commands that only read create nothing", () => {
   mkdirSync(databaseDir);
   for (const command of [
     () => letters("list"),
-    () => rebuild("--verify"),
-    () => run("projector/rebuild/view-cli.ts", "--lead", "x", "--events"),
+    () => run("verify"),
+    () => run("view", "--lead", "x", "--events"),
   ]) {
     expect(command()).toMatchObject({
       status: 1,
@@ -179,7 +180,9 @@ test("a fault in a commit stops the projector with what happened, to which recor
   const projector = project();
   await shown("lead-1", "One");
   const store = openStore(generationFile(databaseDir, 1));
-  store.db.exec("CREATE TRIGGER no_more BEFORE UPDATE ON lead BEGIN SELECT RAISE(ABORT, 'no more'); END");
+  store.db.exec(
+    "CREATE TRIGGER no_more BEFORE UPDATE ON lead_piece BEGIN SELECT RAISE(ABORT, 'no more'); END",
+  );
   store.close();
   const position = spoken.say({ event: "lead.updated", data: { firstName: "Two" } });
   expect(await projector.exited).toBe(1);

@@ -9,6 +9,7 @@ import { lineOfRecord } from "../../../projector/source/file-log/file-record.ts"
 import { openStore, type Store } from "../../../projector/store/store.ts";
 import { createReadiness } from "../../../shared/control.ts";
 import { viewFile } from "../../../shared/generation.ts";
+import { LEAD_VIEW } from "../../harness/command.ts";
 import { createSpeaker } from "../../harness/events.ts";
 import { viewsOf } from "../../harness/projector.ts";
 import { until } from "../../harness/wait.ts";
@@ -34,7 +35,7 @@ const env = (maxEventBytes: number) => ({
   MAX_EVENT_BYTES: String(maxEventBytes),
 });
 const cli = (...args: string[]) =>
-  spawnSync(process.execPath, ["--no-warnings", "projector/dead-letters-cli.ts", ...args], {
+  spawnSync(process.execPath, [LEAD_VIEW, "dead-letters", ...args], {
     env: env(1_024),
     encoding: "utf8",
   });
@@ -59,10 +60,10 @@ test("list, show, retry and discard; a retried event is folded in its place, not
 
   const list = cli("list");
   expect(list.stderr).toBe("");
-  expect(list.stdout).toMatch(/^omni\.lead\/0\/1 .* too_large /m);
+  expect(list.stdout).toMatch(/^position +failed at +code +reason\nomni\.lead\/0\/1 .* too_large /);
   expect(list.stdout).toMatch(/^omni\.lead\/0\/3 .* not_json /m);
   expect(list.stdout).toContain("2 of 2 dead letters");
-  expect(cli("show", "omni.lead/0/3").stdout).toContain('value      "not json"');
+  expect(cli("show", "omni.lead/0/3").stdout).toMatch(/^value +"not json"$/m);
   const still = cli("retry", "omni.lead/0/1");
   expect([still.status, still.stderr]).toEqual([1, expect.stringContaining("too_large")]);
 
@@ -87,7 +88,7 @@ test("list, show, retry and discard; a retried event is folded in its place, not
 
   expect(cli("retry", "omni.lead/0/3").stderr).toContain("upgrade the program, or discard it");
   expect(cli("discard", "omni.lead/0/3").status).toBe(0);
-  expect(cli("list").stdout).toContain("0 of 0 dead letters");
+  expect(cli("list").stdout).toBe("There are no dead letters.\n");
   expect(cli("show", "omni.lead/0/3").stderr).toContain("there is no dead letter omni.lead/0/3");
   expect(cli("explode").status).toBe(2);
 });

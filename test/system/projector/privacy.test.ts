@@ -17,6 +17,7 @@ import { openStore } from "../../../projector/store/store.ts";
 import { keysFile } from "../../../shared/config.ts";
 import { viewFile } from "../../../shared/generation.ts";
 import { createKey, openKeys } from "../../../shared/keys.ts";
+import { LEAD_VIEW } from "../../harness/command.ts";
 import { createSpeaker } from "../../harness/events.ts";
 import { freePort } from "../../harness/free-port.ts";
 import { startProgram } from "../../harness/process.ts";
@@ -98,7 +99,7 @@ test("an erased lead is in no database file any more, and its data never was in 
   const opsAddress = await projector.opsAddress();
   const metrics = (await ask("/metrics", {})) + (await (await fetch(`${opsAddress}/metrics`)).text());
   // A kept generation has to forget too.
-  const rebuilt = spawnSync(process.execPath, ["--no-warnings", "projector/rebuild/rebuild-cli.ts"], {
+  const rebuilt = spawnSync(process.execPath, [LEAD_VIEW, "rebuild"], {
     env: { ...process.env, ...env },
     encoding: "utf8",
   });

@@ -15,11 +15,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { HEAD } from "../../../projector/projection/pieces.ts";
+import { PIECES_OF_A_PART } from "../../../projector/store/leads.ts";
 import { openStore } from "../../../projector/store/store.ts";
 import { keysFile } from "../../../shared/config.ts";
 import { servingGeneration, viewFile } from "../../../shared/generation.ts";
 import { createKey, openKeys } from "../../../shared/keys.ts";
 import { writeHistory } from "../../generate/write-history.ts";
+import { LEAD_VIEW } from "../../harness/command.ts";
 import { freePort } from "../../harness/free-port.ts";
 import { viewsOf } from "../../harness/projector.ts";
 import { until } from "../../harness/wait.ts";
@@ -59,10 +62,10 @@ function start(script: string, args: string[] = [], more: Record<string, string>
   children.push(child);
   return child;
 }
-const run = (script: string, ...args: string[]) =>
-  spawnSync(process.execPath, ["--no-warnings", script, ...args], { env: env(), encoding: "utf8" });
-const rebuild = (...args: string[]) => run("projector/rebuild/rebuild-cli.ts", ...args);
-const generations = (...args: string[]) => run("projector/rebuild/generations-cli.ts", ...args);
+const run = (command: string, ...args: string[]) =>
+  spawnSync(process.execPath, [LEAD_VIEW, command, ...args], { env: env(), encoding: "utf8" });
+const rebuild = (...args: string[]) => run("rebuild", ...args);
+const generations = (...args: string[]) => run("generations", ...args);
 
 function views() {
   const store = openStore(viewFile({ databaseDir }));
@@ -143,7 +146,7 @@ test("a rebuild under load: no failed request, no version goes back, and the pro
       await delay(2);
     }
   })();
-  const rebuilder = start("projector/rebuild/rebuild-cli.ts");
+  const rebuilder = start(LEAD_VIEW, ["rebuild"]);
   let said = "";
   rebuilder.stderr?.on("data", (data) => (said += data));
   const [code] = await once(rebuilder, "exit");
@@ -168,7 +171,7 @@ test("generations are listed, switched back to, and removed; the serving one is 
   await projecting(500);
   expect(rebuild("--no-switch").stdout).toContain("generation 2 is ready");
   expect(servingGeneration(databaseDir)).toBe(1);
-  expect(generations("list").stdout).toMatch(/^1 {2}serves.*\n2 {2}kept/);
+  expect(generations("list").stdout).toMatch(/^generation +state +views +MiB\n *1 {2}serves.*\n *2 {2}kept/);
   expect(generations("switch", "2").status).toBe(0);
   expect(generations("switch", "1").status).toBe(0);
   expect(servingGeneration(databaseDir)).toBe(1);
@@ -180,13 +183,13 @@ test("generations are listed, switched back to, and removed; the serving one is 
 
 test("verify finds nothing in a sound generation, and shows the fields of a view that is not what history gives", async () => {
   await projecting(500);
-  expect(rebuild("--verify").stdout).toContain(" 0 differ");
+  expect(run("verify").stdout).toContain(" 0 differ");
   const store = openStore(viewFile({ databaseDir }));
   const [leadId] = Object.keys(viewsOf(store)) as [string];
   const body = viewsOf(store)[leadId]?.body.replace(/"firstName":"[^"]*"/, '"firstName":"Forged"');
   store.db.prepare("UPDATE lead_view SET body = ? WHERE lead_id = ?").run(Buffer.from(body ?? ""), leadId);
   store.close();
-  const verified = rebuild("--verify");
+  const verified = run("verify");
   expect(verified.status).toBe(4);
   expect(verified.stdout).toContain(`${leadId}: differs`);
   expect(verified.stdout).toMatch(/\/lead\/firstName: serving "Forged", fresh "/);
@@ -201,7 +204,7 @@ test("a rebuild from an archive goes on with the live log; a corrupt line in it 
   await projecting(500);
   const archive = join(folder, "archive");
   cpSync(log, archive, { recursive: true });
-  expect(rebuild("--from", archive, "--verify").stdout).toContain(" 0 differ");
+  expect(run("verify", "--from", archive).stdout).toContain(" 0 differ");
   const file = join(archive, "omni.lead", "0.ndjson");
   writeFileSync(file, readFileSync(file, "utf8").replace('"value":{', '"value":{{'));
   const corrupt = rebuild("--from", archive);
@@ -213,7 +216,7 @@ test("a rebuild from an archive goes on with the live log; a corrupt line in it 
 
 test("a projector killed in the middle of a build harms nothing, and the next one starts clean", async () => {
   const projector = await projecting(20_000);
-  const asking = start("projector/rebuild/rebuild-cli.ts");
+  const asking = start(LEAD_VIEW, ["rebuild"]);
   await until("the building file", () => existsSync(join(databaseDir, "lead_view.building.sqlite")));
   projector.kill("SIGKILL");
   const [code] = await once(asking, "exit");
@@ -231,7 +234,7 @@ test("a projector killed in the middle of a build harms nothing, and the next on
 
 test("two rebuilds asked for at once are done one after the other", async () => {
   await projecting(500);
-  const both = [start("projector/rebuild/rebuild-cli.ts"), start("projector/rebuild/rebuild-cli.ts")];
+  const both = [start(LEAD_VIEW, ["rebuild"]), start(LEAD_VIEW, ["rebuild"])];
   const codes = await Promise.all(both.map(async (one) => (await once(one, "exit"))[0]));
   expect(codes).toEqual([0, 0]);
   expect(servingGeneration(databaseDir)).toBe(3);
@@ -244,14 +247,21 @@ test("one lead, or one workspace, is folded again in place", async () => {
   const [leadId] = Object.keys(sound) as [string];
   const { workspaceId } = JSON.parse(sound[leadId]?.body ?? "").lead;
   const spoil = () =>
-    store.db.prepare("UPDATE lead SET state = json_set(state, '$.record.firstName', 'Spoilt')").run();
+    store.db
+      .prepare(
+        `UPDATE lead_piece SET content = json_set(content, '$.record.firstName', 'Spoilt')
+         WHERE place % ${PIECES_OF_A_PART} = ${HEAD}`,
+      )
+      .run();
   spoil();
   expect(rebuild("--lead", leadId).stdout).toContain("1 leads folded again");
   expect(views()[leadId]?.body).toBe(sound[leadId]?.body);
   spoil();
   expect(rebuild("--workspace", workspaceId).status).toBe(0);
   const states = store.db
-    .prepare<[string], string>("SELECT state FROM lead WHERE workspace_id = ?")
+    .prepare<[string], string>(
+      `SELECT content FROM lead_piece JOIN lead ON place / ${PIECES_OF_A_PART} = no WHERE workspace_id = ?`,
+    )
     .pluck()
     .all(workspaceId);
   expect(states.filter((state) => state.includes("Spoilt"))).toEqual([]);
@@ -271,7 +281,7 @@ test("a lead is shown as it was at a time or a position", async () => {
     "the last event",
     () => existsSync(viewFile({ databaseDir })) && views()[leadId]?.body.includes("Later"),
   );
-  const view = (at: string) => run("projector/rebuild/view-cli.ts", "--lead", leadId, "--at", at);
+  const view = (at: string) => run("view", "--lead", leadId, "--at", at);
   expect(JSON.parse(view("2026-03-01T00:00:00Z").stdout).lead.firstName).toBe("John");
   expect(JSON.parse(view("2026-07-01T00:00:00Z").stdout).lead.firstName).toBe("Later");
   expect(JSON.parse(view("omni.lead/0/0").stdout).lead.firstName).toBe("John");

@@ -4,6 +4,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { LEAD_VIEW } from "../../harness/command.ts";
 import { startProgram } from "../../harness/process.ts";
 import { until } from "../../harness/wait.ts";
 
@@ -20,8 +21,8 @@ afterEach(async () => {
 
 const event = (id: string, type: string, data = "{}") =>
   `{"key":"lead-1","value":{"id":"${id}","event":"${type}","occurredAt":"2026-03-01T00:00:0${id}Z","workspaceId":"ws-1","leadId":"lead-1","data":${data}}}\n`;
-const cli = (script: string, ...args: string[]) =>
-  spawnSync(process.execPath, ["--no-warnings", script, ...args], {
+const cli = (...args: string[]) =>
+  spawnSync(process.execPath, [LEAD_VIEW, ...args], {
     env: { ...process.env, EVENT_LOG_DIR: folder, LOG_LEVEL: "silent" },
     encoding: "utf8",
   });
@@ -45,18 +46,17 @@ test("a repeat is counted, shown as one, and passed over by a rebuild and a look
   await until("the next one too", async () => (await metrics()).includes(`${repeats} 2`));
   expect(projector.lines().filter(({ msg }) => /no part of/.test(String(msg)))).toHaveLength(1);
 
-  const shown = cli("projector/rebuild/view-cli.ts", "--lead", "lead-1", "--events");
-  const lines = shown.stdout.trim().split("\n");
-  expect(lines.map((line) => JSON.parse(line).outcome)).toEqual([
+  const shown = cli("view", "--lead", "lead-1", "--events", "--json");
+  expect(JSON.parse(shown.stdout).map(({ outcome }: { outcome: string }) => outcome)).toEqual([
     "folded",
     "folded",
     "repeated",
     "repeated",
     "folded",
   ]);
-  expect(lines[1]).toContain('"score":1.0');
-  const then = cli("projector/rebuild/view-cli.ts", "--lead", "lead-1", "--at", "omni.lead/0/4");
+  expect(shown.stdout).toContain('"score": 1.0');
+  const then = cli("view", "--lead", "lead-1", "--at", "omni.lead/0/4");
   expect(JSON.parse(then.stdout).lead.firstName).toBe("Anna");
-  const verified = cli("projector/rebuild/rebuild-cli.ts", "--verify");
+  const verified = cli("verify");
   expect(verified.stdout + verified.stderr).toContain("0 differ");
 });

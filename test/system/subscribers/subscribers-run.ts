@@ -14,6 +14,7 @@ import { createLog } from "../../../shared/log.ts";
 import { createRandom } from "../../generate/random.ts";
 import { createTopics, topicNames } from "../../harness/broker/create-topics.ts";
 import { startHostBroker } from "../../harness/broker/host-broker.ts";
+import { LEAD_VIEW } from "../../harness/command.ts";
 import { freePort } from "../../harness/free-port.ts";
 import {
   type KeptView,
@@ -89,12 +90,7 @@ export async function subscribersRun({
   const webhooks = await keepViewsOfWebhooks();
   const added = execFileSync(
     process.execPath,
-    [
-      "--no-warnings",
-      "projector/publish/webhooks/webhooks-cli.ts",
-      ..."add --workspace ws-1 --url".split(" "),
-      webhooks.url,
-    ],
+    [LEAD_VIEW, ..."webhooks add --workspace ws-1 --url".split(" "), webhooks.url],
     { env: { ...process.env, ...env }, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] },
   );
   webhooks.knows(added.trim().split(/\s+/)[1] as string);

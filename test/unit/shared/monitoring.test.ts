@@ -3,10 +3,12 @@ import { readFileSync } from "node:fs";
 import { parser } from "@prometheus-io/lezer-promql";
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
-import { parse } from "yaml";
+import { registerExpiries } from "../../../projector/ops/expiries.ts";
 import { createCommitMetrics, registerStateMetrics } from "../../../projector/ops/metrics.ts";
 import { createMonitor } from "../../../projector/ops/monitor.ts";
+import { readConfig } from "../../../shared/config.ts";
 import { openApi } from "../../harness/api.ts";
+import { RULES } from "../../harness/prometheus/rules.ts";
 
 const read = (name: string) =>
   readFileSync(new URL(`../../../shared/monitoring/${name}`, import.meta.url), "utf8");
@@ -14,21 +16,12 @@ const read = (name: string) =>
 interface Dashboard {
   readonly panels: readonly { readonly targets: readonly { readonly expr: string }[] }[];
 }
-interface Alerts {
-  readonly groups: readonly {
-    readonly rules: readonly {
-      readonly alert: string;
-      readonly expr: string;
-      readonly annotations: object;
-    }[];
-  }[];
-}
+const NAMES = { group: "g", shard: "0/1", topicName: (topic: string) => topic };
 
 const dashboard = (JSON.parse(read("grafana-dashboard.json")) as Dashboard).panels.flatMap(({ targets }) =>
   targets.map(({ expr }) => expr.replaceAll("$__rate_interval", "5m")),
 );
-const rules = (parse(read("alerts.yaml")) as Alerts).groups.flatMap((group) => group.rules);
-const queries = [...dashboard, ...rules.map(({ expr }) => expr)];
+const queries = [...dashboard, ...RULES.map(({ expr }) => expr)];
 
 /** The metrics that a query names; an error where Prometheus would not take it. */
 function metricsOf(query: string): string[] {
@@ -47,9 +40,10 @@ async function metricsThere(): Promise<Set<string>> {
   const registry = new Registry();
   const monitor = createMonitor(
     { role: "projector", databaseDir: "/nowhere", publishes: true, mostLagSeconds: 60 },
-    createCommitMetrics(registry),
+    createCommitMetrics(registry, NAMES),
   );
-  registerStateMetrics(registry, monitor, { group: "g", topicName: (topic) => topic });
+  registerStateMetrics(registry, monitor, NAMES);
+  registerExpiries(registry, monitor, readConfig({ DATABASE_DIR: "/nowhere" }));
   monitor.stop();
   const api = openApi();
   const { body } = await api.server.inject("/metrics");
@@ -65,6 +59,8 @@ async function metricsThere(): Promise<Set<string>> {
 
 test("every query is PromQL over metrics that there are", async () => {
   const there = await metricsThere();
+  // Prometheus' own: whether a target answers.
+  there.add("up");
   const unknown = queries.flatMap(metricsOf).filter((name) => !there.has(name));
   expect(unknown).toEqual([]);
 });
@@ -79,8 +75,8 @@ test("every metric of ours is on the dashboard", async () => {
 });
 
 test("every alert says what is wrong and what to do", () => {
-  expect(rules.length).toBeGreaterThan(5);
-  for (const { annotations } of rules) {
+  expect(RULES.length).toBeGreaterThan(5);
+  for (const { annotations } of RULES) {
     expect(annotations).toEqual({ summary: expect.any(String), description: expect.any(String) });
   }
 });

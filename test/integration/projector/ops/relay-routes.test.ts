@@ -30,32 +30,58 @@ afterEach(async () => {
 
 test("an endpoint that is gone is shown as disabled, and can be tested, enabled, given a new secret and removed", async () => {
   const address = await projector.opsAddress();
-  const call = async (path: string, method = "GET") =>
-    (await fetch(`${address}/ops/api/${path}`, { method, headers: { "x-ops-key": KEY } })).json() as Promise<
+  const call = async (path: string) =>
+    (await fetch(`${address}/ops/api/${path}`, { headers: { "x-ops-key": KEY } })).json() as Promise<
       // biome-ignore lint/suspicious/noExplicitAny: each answer has a shape of its own.
       any
     >;
+  /** What a request to the owner came to, as the page waits for it. */
+  const act = async (kind: string, args: object, by?: string) => {
+    const asked = await fetch(`${address}/ops/api/requests`, {
+      method: "POST",
+      headers: { "x-ops-key": KEY, "content-type": "application/json" },
+      body: JSON.stringify({ kind, arguments: args, ...(by === undefined ? {} : { by }) }),
+    });
+    if (asked.status !== 202) return { state: asked.status };
+    const { request } = (await asked.json()) as { request: number };
+    return until("the request's end", async () => {
+      const found = await call(`requests/${request}`);
+      return (found.state === "done" || found.state === "failed") && found;
+    });
+  };
   const config = readConfig(env);
   const log = openEventLog(folder);
   log.say({ event: "lead.created" });
   const force = true;
   const { id, secret } = await ask(config, "webhooks.add", { workspaceId: "ws-1", url: receiver.url, force });
   log.say({ event: "lead.updated", data: { firstName: "Ann" } });
-  await until("disabled", async () => (await call("webhooks"))[0]?.state === "disabled");
-  const [endpoint] = await call("webhooks");
+  await until("disabled", async () => (await call("webhooks")).items[0]?.state === "disabled");
+  const {
+    items: [endpoint],
+  } = await call("webhooks");
   expect(endpoint).toMatchObject({ id, workspaceId: "ws-1", disabledReason: expect.stringContaining("410") });
   expect(JSON.stringify(endpoint)).not.toContain(secret);
   receiver.answer(() => 200);
-  expect(await call(`webhooks/${id}/test`, "POST")).toEqual({ ok: true, result: { status: 200 } });
-  expect(await call(`webhooks/${id}/enable`, "POST")).toMatchObject({ ok: true });
-  await until("the change", () => receiver.received.at(-1)?.body.includes('"Ann"') === true);
-  const rotated = await call(`webhooks/${id}/rotate-secret`, "POST");
-  expect(rotated.result.secret).not.toBe(secret);
-  expect(await call(`webhooks/${id}/undelivered`)).toEqual([]);
-  expect(await call(`relays/webhook:${id}/set-aside`)).toEqual([]);
-  expect(await call(`relays/${encodeURIComponent("topic:views")}/retry?name=x`, "POST")).toMatchObject({
-    ok: false,
+  expect(await act("webhooks.test", { id })).toMatchObject({ state: "done", result: { status: 200 } });
+  expect(await act("webhooks.enable", { id }, "Ann")).toMatchObject({ state: "done" });
+  expect(
+    projector.lines().find(({ msg, kind }) => msg === "request begun" && kind === "webhooks.enable"),
+  ).toMatchObject({
+    askedBy: "the operator's page (Ann, 127.0.0.1)",
+    about: `id ${id}`,
   });
-  expect(await call(`webhooks/${id}/remove`, "POST")).toMatchObject({ ok: true });
-  expect(await call("webhooks")).toEqual([]);
+  await until("the change", () => receiver.received.at(-1)?.body.includes('"Ann"') === true);
+  const rotated = await act("webhooks.rotate-secret", { id, graceMs: 86_400_000 });
+  expect(rotated.result.secret).toMatch(/^whsec_/);
+  expect(rotated.result.secret).not.toBe(secret);
+  expect(projector.output()).not.toContain(rotated.result.secret);
+  expect(await call(`relays/webhook:${id}/set-aside`)).toEqual({ items: [], next: null, total: 0 });
+  expect(await act("resend", { relay: "topic:views", name: "x" })).toMatchObject({ state: "failed" });
+  expect(await act("webhooks.remove", { id })).toMatchObject({ state: "done" });
+  expect(await call("webhooks")).toEqual({ items: [], next: null, total: 0 });
+  expect(await act("webhooks.remove", {})).toEqual({ state: 400 });
+  expect(await act("webhooks.add", { workspaceId: "ws-1", url: receiver.url, force })).toEqual({
+    state: 400,
+  });
+  expect(await act("webhooks.test", { id }, "\u202eAnn")).toEqual({ state: 400 });
 });

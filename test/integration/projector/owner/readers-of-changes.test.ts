@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createProjection } from "../../../../projector/projection/projection.ts";
-import { refoldLeads } from "../../../../projector/rebuild/refold.ts";
+import { createWriting } from "../../../../projector/projection/writing.ts";
+import { refoldLeads, type WriteBatch } from "../../../../projector/rebuild/refold.ts";
 import type { Source, SourceRecord } from "../../../../projector/source/source.ts";
 import { openStore, type Store } from "../../../../projector/store/store.ts";
 import type { ChangeRow } from "../../../../shared/view/change.ts";
@@ -113,6 +114,7 @@ test("a view that a refold took away, and that comes again, goes on under higher
   subscriber.read(store);
   const log = (records: readonly SourceRecord[]): Source => ({
     ends: () => [],
+    owns: () => true,
     trouble: () => undefined,
     run: async () => undefined,
     readToEnd: async (sink) => {
@@ -121,7 +123,8 @@ test("a view that a refold took away, and that comes again, goes on under higher
     },
   });
   const beside = {
-    betweenCommits: async <T>(work: (store: Store) => T) => work(store),
+    betweenCommits: async <T>(work: (store: Store, write: WriteBatch) => T) =>
+      work(store, createWriting(store).write),
     tap: () => () => undefined,
   };
   // By rules under which the lead was never created, its view is gone.

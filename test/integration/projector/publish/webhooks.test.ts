@@ -236,7 +236,7 @@ test("a copied folder sends nothing until it is told to; a restart does", async 
   try {
     start({ databaseDir: copy, endpoints: copied, log: log as never });
     tell("a", "Three");
-    await until("the warning", () => warnings.some((text) => text.includes("webhooks -- resume")));
+    await until("the warning", () => warnings.some((text) => text.includes("webhooks resume")));
     expect(told("a").at(-1)).toBe("Two");
     const there = { ...owner, config: { ...owner.config, databaseDir: copy } };
     await WEBHOOK_HANDLERS["webhooks.resume"]({}, { owner: there, signal });
@@ -267,7 +267,7 @@ test("endpoints put back from a copy beside a newer folder send nothing", async 
   const warnings: string[] = [];
   const log = { ...createLog("projector", "silent"), warn: (_: object, text: string) => warnings.push(text) };
   start({ log: log as never });
-  await until("the warning", () => warnings.some((text) => text.includes("webhooks -- resume")));
+  await until("the warning", () => warnings.some((text) => text.includes("webhooks resume")));
 });
 
 test("delivering 1,000 changes leaves no write-ahead log of the endpoints behind", async () => {

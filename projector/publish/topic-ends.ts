@@ -1,0 +1,75 @@
+import { monotonic } from "../../shared/clock.ts";
+import type { Store } from "../store/store.ts";
+
+/** Milliseconds between two notes in the database. */
+const NOTE_MS = 1_000;
+
+/**
+ * The offset behind what a topic has of a relay's rows, by partition. It is kept in the database, so that a topic that ends
+ * before it is known to be another one, or to have lost records.
+ */
+export interface TopicEnds {
+  /** Undefined before the broker was asked. */
+  offsets(): ReadonlyMap<number, number> | undefined;
+  /** The broker acknowledged records of a partition up to this offset. */
+  acknowledged(partition: number, end: number): void;
+  /**
+   * Compares with where the topic ends by the broker's word.
+   * @returns false where it has less than it had: all is to be passed on again, which the database remembers
+   */
+  check(ends: ReadonlyMap<number, number>): boolean;
+  /** True once after a check that found less. */
+  takeBeginsAgain(): boolean;
+}
+
+export function createTopicEnds({ relays, transaction }: Store, relay: string): TopicEnds {
+  const prefix = `${relay}/end/`;
+  const again = `${relay}/again`;
+  let offsets = new Map([...relays.beginning(prefix)].map(([name, end]) => [Number(name), end]));
+  let wasAsked = false;
+  let notedAt = Number.NEGATIVE_INFINITY;
+  let beginsAgain = relays.position(again) > 0;
+
+  const save = (ends: ReadonlyMap<number, number>) => {
+    for (const [partition, end] of ends) relays.advance(`${prefix}${partition}`, end);
+  };
+
+  return {
+    offsets: () => (wasAsked ? offsets : undefined),
+    acknowledged(partition, end) {
+      offsets.set(partition, Math.max(end, offsets.get(partition) ?? 0));
+    },
+    check(ends) {
+      wasAsked = true;
+      const hasLess = [...offsets].some(([partition, end]) => (ends.get(partition) ?? 0) < end);
+      if (hasLess) {
+        offsets = new Map(ends);
+        transaction(() => {
+          for (const name of relays.beginning(prefix).keys()) relays.remove(`${prefix}${name}`);
+          save(ends);
+          relays.advance(again, 1);
+        });
+        beginsAgain = true;
+        return false;
+      }
+      for (const [partition, end] of ends) this.acknowledged(partition, end);
+      // What is noted may be a moment old: it is only ever too little.
+      if (monotonic() - notedAt > NOTE_MS) {
+        notedAt = monotonic();
+        const known = relays.beginning(prefix);
+        if ([...offsets].some(([partition, end]) => known.get(String(partition)) !== end))
+          transaction(() => save(offsets));
+      }
+      return true;
+    },
+    takeBeginsAgain() {
+      if (!beginsAgain) return false;
+      transaction(() => {
+        relays.advance(relay, 0);
+        relays.remove(again);
+      });
+      beginsAgain = false;
+      return true;
+    },
+  };
+}

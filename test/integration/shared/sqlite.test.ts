@@ -1,0 +1,53 @@
+// Databases as several connections of several processes have them.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { tryToOwn } from "../../../projector/owner/lock.ts";
+import { openWriter } from "../../../shared/sqlite.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "sqlite-test-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** What another process gets, that asks for the whole file. */
+const asksForAll = (file: string): string =>
+  spawnSync(
+    process.execPath,
+    [
+      "-e",
+      `const db = new (require("better-sqlite3"))(process.argv[1], { timeout: 0 });
+       db.pragma("locking_mode = EXCLUSIVE");
+       try { db.exec("CREATE TABLE theirs (x)"); console.log("got it"); } catch ({ code }) { console.log(code); }`,
+      file,
+    ],
+    { encoding: "utf8" },
+  ).stdout.trim();
+
+test("a second connection of a process leaves the first one its locks", () => {
+  const file = join(folder, "views.sqlite");
+  const first = openWriter(file);
+  first.exec("CREATE TABLE mine (x)");
+  openWriter(file).close();
+  expect(asksForAll(file)).toBe("SQLITE_BUSY");
+  first.close();
+  expect(asksForAll(file)).toBe("got it");
+});
+
+test("an owner that looks whether it owns the folder still owns it", () => {
+  const owned = tryToOwn(folder);
+  expect(owned).toBeDefined();
+  expect(tryToOwn(folder)).toBeUndefined();
+  expect(asksForAll(join(folder, "owner.lock"))).toBe("SQLITE_BUSY");
+  owned?.release();
+});
+
+test("databases and the lock are their owner's alone", () => {
+  openWriter(join(folder, "views.sqlite")).close();
+  tryToOwn(folder)?.release();
+  for (const name of ["views.sqlite", "owner.lock"])
+    expect([name, statSync(join(folder, name)).mode & 0o777]).toEqual([name, 0o600]);
+});

@@ -1,0 +1,89 @@
+import type { SourceRecord } from "../../projector/source/source.ts";
+import { positionsOf } from "./inspect.ts";
+import { withoutUrls } from "./readers.ts";
+import { READY_MAX_LAG_S, WORKSPACES } from "./simulation.ts";
+import type { Run } from "./steps.ts";
+import { canaryStart, foreignCanary } from "./what-was-said.ts";
+
+/** Milliseconds after which a dead owner's last word is not believed any more, with the second between two words. */
+const SILENCE_MS = 7_000;
+/** Milliseconds by which views may be late and called up to date, with the same second. */
+const LATE_MS = READY_MAX_LAG_S * 1_000 + 3_000;
+
+/** Reads a lead as each workspace does, and looks at what comes. */
+export async function readLead({ simulation }: Run, leadId: string): Promise<void> {
+  const { api, keys, log, readers, report } = simulation;
+  if (!api?.actor.alive) return;
+  for (const workspaceId of WORKSPACES) {
+    const headers = { "x-api-key": keys.get(workspaceId) as string };
+    const url = `/api/v1/leads/${encodeURIComponent(leadId)}`;
+    const answer = await api.get(url, headers);
+    const reader = readers.of(workspaceId);
+    const other = WORKSPACES.find((one) => one !== workspaceId) as string;
+    if (answer.statusCode === 404) {
+      if (log.erased.has(leadId) && reader.leads.has(leadId)) reader.erased.add(leadId);
+      continue;
+    }
+    if (answer.statusCode === 503) continue;
+    if (answer.statusCode !== 200) {
+      report(`reading ${leadId} of ${workspaceId} is answered ${answer.statusCode}: ${answer.body}`);
+      continue;
+    }
+    if (answer.body.includes(foreignCanary(other))) report(`${reader.name} reads what ${other} said`);
+    if (answer.body.includes(canaryStart(leadId)) && reader.erased.has(leadId))
+      report(`${reader.name} reads ${leadId}, which it was told is erased`);
+    const number = Number(/^"(\d+)/.exec(String(answer.headers.etag))?.[1]);
+    reader.see(leadId, number, withoutUrls(answer.body));
+  }
+}
+
+/** Reads the lead of the latest record, once that is folded: the answer is of no earlier state. */
+export function readAfter({ simulation }: Run): void {
+  const { api, keys, log, report } = simulation;
+  const last = log.said.at(-1);
+  if (!api?.actor.alive || !last) return;
+  const headers = { "x-api-key": keys.get("ws-1") as string, "x-wait-for-position": last.position };
+  void api.get(`/api/v1/leads/${encodeURIComponent(last.leadId)}`, headers).then(({ statusCode }) => {
+    if (statusCode !== 200 && statusCode !== 404) return;
+    const [topic, partition, offset] = last.position.split("/");
+    const found = positionsOf(simulation)?.find(
+      (one) => one.topic === topic && one.partition === Number(partition),
+    );
+    if ((found?.nextOffset ?? Number.POSITIVE_INFINITY) <= Number(offset))
+      report(`${last.position} was waited for, answered ${statusCode}, and is not folded`);
+  });
+}
+
+/** What has to hold after every step. */
+export async function checkAlways(run: Run): Promise<void> {
+  const { simulation } = run;
+  const { machine, report } = simulation;
+  for (const crash of machine.crashes.splice(0)) report(crash);
+  await checkReady(run);
+}
+
+/** Ready tells the truth. */
+async function checkReady(run: Run): Promise<void> {
+  const { simulation, setBack, awakeSince } = run;
+  const { api, machine, outside, report } = simulation;
+  if (!api?.actor.alive) return;
+  const { statusCode } = await api.get("/health/ready");
+  if (statusCode !== 200) return;
+  if (!simulation.owner() && machine.now - simulation.ownerDiedAt > SILENCE_MS + setBack)
+    report(`ready, ${machine.now - simulation.ownerDiedAt} ms after the last owner died`);
+  // What stood still does first what it missed.
+  if (machine.now - awakeSince < LATE_MS) return;
+  // By the wall clock a lag can look smaller, where it was set back.
+  const oldest = machine.wall() - LATE_MS - setBack;
+  const isOld = ([name, records]: [string, readonly SourceRecord[]]) =>
+    (records[run.folded.get(name) ?? 0]?.timestamp ?? oldest) < oldest;
+  if (![...outside.log].some(isOld)) return;
+  const positions = positionsOf(simulation);
+  if (!positions) return;
+  for (const { topic, partition, nextOffset } of positions)
+    run.folded.set(`${topic}/${partition}`, nextOffset);
+  for (const [name, records] of [...outside.log].filter(isOld)) {
+    const { offset, timestamp } = records[run.folded.get(name) ?? 0] as SourceRecord;
+    report(`ready, and ${name}/${offset} is not folded ${machine.wall() - timestamp} ms after it came`);
+  }
+}

@@ -1,0 +1,96 @@
+import { hash } from "node:crypto";
+import { accessSync, constants, globSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { checkAlways } from "./always.ts";
+import { watchFolders } from "./disk.ts";
+import { upgradeRules } from "./edges/fold-version.ts";
+import { prepareThreads } from "./edges/worker-threads.ts";
+import { checkEnd } from "./ending.ts";
+import { numberProcesses } from "./machine.ts";
+import type { Step } from "./plan.ts";
+import { createSimulation } from "./simulation.ts";
+import { type Run, take } from "./steps.ts";
+import { entriesOf } from "./what-was-said.ts";
+
+/** How one history went. */
+export interface Outcome {
+  /** Steps that were taken. */
+  readonly steps: number;
+  /** What was wrong; empty = nothing. */
+  readonly violations: readonly string[];
+  /** The step after which the first was seen; undefined = in the end. */
+  readonly at: number | undefined;
+  /** The same for the same seed and steps. */
+  readonly trace: string;
+  /** What the processes said, where that was asked for. */
+  readonly log: readonly string[];
+}
+
+/** A folder whose files are in memory, where the machine has one. */
+const MEMORY = isWritable("/dev/shm") ? "/dev/shm" : tmpdir();
+
+function isWritable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** To be called once, before anything is simulated. */
+export async function prepare(): Promise<void> {
+  watchFolders();
+  numberProcesses();
+  const root = fileURLToPath(new URL("../../", import.meta.url));
+  const threads = globSync("{projector,shared}/**/*.ts", { cwd: root })
+    .filter((file) => readFileSync(join(root, file), "utf8").includes("workerData"))
+    .sort();
+  await prepareThreads(threads.map((file) => new URL(file, new URL("../../", import.meta.url)).href));
+}
+
+/** Takes the steps, one after the other, until something is wrong; then lets time pass, and compares. */
+export async function simulate(seed: number, plan: readonly Step[]): Promise<Outcome> {
+  const simulation = createSimulation(seed, join(MEMORY, `lead-view-simulation-${process.pid}`));
+  const { machine, violations } = simulation;
+  upgradeRules(1);
+  const run: Run = {
+    simulation,
+    entries: entriesOf(seed),
+    discarded: new Set(),
+    unsure: new Set(),
+    copy: undefined,
+    setBack: 0,
+    awakeSince: 0,
+    folded: new Map(),
+    rebuildsAtEnd: seed % 3 === 0,
+    hasLost: false,
+  };
+  simulation.readers.isErased = (leadId) => simulation.log.erased.has(leadId);
+  let trace = "";
+  let at: number | undefined;
+  let steps = 0;
+  try {
+    for (const [index, step] of plan.entries()) {
+      await take(run, step);
+      await checkAlways(run);
+      steps++;
+      trace = hash(
+        "md5",
+        `${trace} ${step.kind} ${machine.now} ${machine.fired} ${simulation.readers.told.highest}`,
+      );
+      if (violations.length > 0) {
+        at = index;
+        break;
+      }
+      if (index % 100 === 99) machine.sweep();
+    }
+    if (violations.length === 0) await checkEnd(run);
+    trace = hash("md5", `${trace} ${machine.now} ${machine.fired} ${violations.join()}`);
+    return { steps, violations: [...violations], at, trace, log: machine.log };
+  } finally {
+    simulation.end();
+  }
+}
