@@ -2,7 +2,7 @@ import { SECTIONS } from "../../shared/view/change.ts";
 import type { LeadView } from "../../shared/view/lead-view.ts";
 import { type LeadPart, TOUCHED } from "../fold/lead-part.ts";
 import { type ActionLogReader, writeActionLogs, writeLastAction, writeLog } from "./action-logs.ts";
-import { type AssembledView, createBody, type SectionWriter } from "./body.ts";
+import { type AssembledView, createBody, type RunWriter } from "./body.ts";
 import { writeChecklist } from "./checklist.ts";
 import { writeDocuments } from "./documents.ts";
 import { renderLead } from "./lead.ts";
@@ -19,7 +19,7 @@ type Section = keyof typeof LeadView.fields;
 interface SectionRule {
   /** Of TOUCHED: what the section is made of. What touches nothing of it leaves it as it was. */
   readonly of: number;
-  readonly write: (section: SectionWriter, state: Assembling) => void;
+  readonly write: (section: RunWriter, state: Assembling) => void;
 }
 
 /** A log shows its messages' documents. */

@@ -23,10 +23,24 @@ export interface SectionWriter {
   url(storageKey: string | null | undefined): void;
 }
 
+/** The same, for a section of many entities. */
+export interface RunWriter extends SectionWriter {
+  /** Writes entities that were put together before. */
+  run(run: Run): void;
+}
+
+/** A part of a section that is put together once, and copied until something of it changes. */
+export interface Run {
+  readonly bytes: Buffer;
+  /** Their places are counted from the run's first byte. */
+  readonly urlSlots: readonly UrlSlot[];
+  readonly hash: SectionHash;
+}
+
 /** Puts a view together, section by section. */
 export interface BodyBuilder {
   /** Writes the next section anew. */
-  section(write: (section: SectionWriter) => void): void;
+  section(write: (section: RunWriter) => void): void;
   /** Takes the next section as it was in a view before. */
   keep(before: AssembledView): void;
   finish(): Omit<AssembledView, "status">;
@@ -52,13 +66,18 @@ function append(text: string, offset: number): number {
   return offset + scratch.write(text, offset);
 }
 
-export function createBody(): BodyBuilder {
-  const urlSlots: UrlSlot[] = [];
-  const sectionEnds: number[] = [];
-  const sectionHashes: SectionHash[] = [];
-  let offset = 0;
+/** Collects text, and the bytes behind which URLs go. */
+function createText(): SectionWriter & {
+  /** What was collected, with places counted from its first byte; it begins anew then. */
+  take(): { readonly text: string; readonly urlSlots: UrlSlot[] };
+} {
+  /** The text up to the last URL, and what stands behind that. */
+  let written = "";
   let open = "";
-  const section: SectionWriter = {
+  /** The byte behind `written`. */
+  let end = 0;
+  let urlSlots: UrlSlot[] = [];
+  return {
     text(text) {
       open += text;
     },
@@ -67,20 +86,68 @@ export function createBody(): BodyBuilder {
         open += "null";
         return;
       }
-      offset = append(`${open}"`, offset);
-      urlSlots.push([offset, storageKey]);
+      open += '"';
+      end += Buffer.byteLength(open);
+      written += open;
+      urlSlots.push([end, storageKey]);
       open = '"';
+    },
+    take() {
+      const taken = { text: written + open, urlSlots };
+      [written, open, end, urlSlots] = ["", "", 0, []];
+      return taken;
+    },
+  };
+}
+
+/** Puts entities together that are to be copied as they are. */
+export function createRun(write: (section: SectionWriter) => void): Run {
+  const collected = createText();
+  write(collected);
+  const { text, urlSlots } = collected.take();
+  const bytes = Buffer.from(text);
+  return { bytes, urlSlots, hash: hashOf(bytes, urlSlots) };
+}
+
+export function createBody(): BodyBuilder {
+  const urlSlots: UrlSlot[] = [];
+  const sectionEnds: number[] = [];
+  const sectionHashes: SectionHash[] = [];
+  let offset = 0;
+  const collected = createText();
+  /** Of the section's runs, with the text between them; undefined where it has none. */
+  let hashes: string | undefined;
+  const addSlots = (slots: readonly UrlSlot[]) => {
+    for (const [at, storageKey] of slots) urlSlots.push([at + offset, storageKey]);
+  };
+  /** Writes what was collected. */
+  const flush = (): { readonly bytes: Buffer; readonly slots: readonly UrlSlot[] } => {
+    const { text, urlSlots: slots } = collected.take();
+    addSlots(slots);
+    const start = offset;
+    offset = append(text, start);
+    return { bytes: scratch.subarray(start, offset), slots };
+  };
+  const section: RunWriter = {
+    text: collected.text,
+    url: collected.url,
+    run({ bytes, urlSlots: slots, hash }) {
+      const before = flush();
+      hashes = `${hashes ?? ""}${hashOf(before.bytes, before.slots)}${hash}`;
+      addSlots(slots);
+      reserve(offset, bytes.length);
+      bytes.copy(scratch, offset);
+      offset += bytes.length;
     },
   };
   return {
     section(write) {
-      const start = offset;
-      const slots = urlSlots.length;
-      open = "";
+      hashes = undefined;
       write(section);
-      offset = append(open, offset);
+      const { bytes, slots } = flush();
+      const last = hashOf(bytes, slots);
+      sectionHashes.push(hashes === undefined ? last : sectionHash(Buffer.from(hashes + last)));
       sectionEnds.push(offset);
-      sectionHashes.push(hashOf(scratch.subarray(start, offset), urlSlots, slots));
     },
     keep(before) {
       const index = sectionEnds.length;
@@ -103,10 +170,9 @@ export function createBody(): BodyBuilder {
   };
 }
 
-/** @param first of the slots the first that is the section's own */
-function hashOf(bytes: Buffer, urlSlots: readonly UrlSlot[], first: number): SectionHash {
-  if (first === urlSlots.length) return sectionHash(bytes);
-  const keys = urlSlots.slice(first).map(([, storageKey]) => storageKey);
+function hashOf(bytes: Buffer, urlSlots: readonly UrlSlot[]): SectionHash {
+  if (urlSlots.length === 0) return sectionHash(bytes);
+  const keys = urlSlots.map(([, storageKey]) => storageKey);
   return sectionHash(Buffer.concat([bytes, Buffer.from(JSON.stringify(keys))]));
 }
 

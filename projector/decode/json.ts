@@ -36,7 +36,7 @@ export function parseBytes(bytes: Buffer): CheckedJson {
 export function checkJson(text: string, value: unknown, parse: (text: string) => unknown): CheckedJson {
   // Names and lone surrogates can only hide behind an escape: plain text is settled by three searches.
   const escaped = text.includes("\\u");
-  const names = escaped || text.includes("__proto__") || text.includes('"constructor"');
+  const names = escaped || text.includes("__proto__") || text.includes('prototype"');
   const found = checkNode(value, 1, names, escaped);
   const exact = (found & LONE_SURROGATE) !== 0 || ((found & NUMBER) !== 0 && hasUnusualNumber(text));
   return { value: exact ? parse(text) : value, exact };

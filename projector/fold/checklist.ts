@@ -70,7 +70,15 @@ function requireDistinct(kind: string, entities: readonly { readonly id: string 
 }
 
 function newItem(part: LeadPart, groupId: string, rank: number, fields: GivenItem): Item {
-  const item: Item = { id: fields.id, fields, text: undefined, piece: NO_PIECE, groupId, rank };
+  const item: Item = {
+    id: fields.id,
+    fields,
+    text: undefined,
+    shown: undefined,
+    piece: NO_PIECE,
+    groupId,
+    rank,
+  };
   putItem(part, item);
   return item;
 }

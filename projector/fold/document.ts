@@ -2,13 +2,14 @@ import type { EventOf } from "../../shared/events/catalogue.ts";
 import type { documentEvents } from "../../shared/events/document.ts";
 import { unknownEntity } from "./fold-error.ts";
 import {
+  changeDocument,
+  dropDocument,
   dropLink,
   type LeadPart,
   type Link,
   NO_PIECE,
-  noteChange,
+  putDocument,
   putLink,
-  type StoredDocument,
   TOUCHED,
 } from "./lead-part.ts";
 
@@ -22,12 +23,12 @@ export type DocumentEvent = EventOf<keyof typeof documentEvents>;
 export function foldDocument(part: LeadPart, event: DocumentEvent): void {
   switch (event.event) {
     case "document.received":
-      putDocument(part, event.data);
+      receive(part, event.data);
       break;
     case "document.extracted": {
       const known = part.documents.get(event.data.id);
       if (!known) throw unknownEntity("document", "received");
-      putDocument(part, { ...known.fields, ...event.data });
+      changeDocument(part, known, { ...known.fields, ...event.data });
       break;
     }
     case "document.linked": {
@@ -35,7 +36,7 @@ export function foldDocument(part: LeadPart, event: DocumentEvent): void {
       const before = part.links.get(id);
       if (before) part.changedPieces.add(before.piece);
       const piece = before?.piece ?? NO_PIECE;
-      putLink(part, { id, fields: event.data, text: undefined, piece, itemId, documentId });
+      putLink(part, { id, fields: event.data, text: undefined, shown: undefined, piece, itemId, documentId });
       break;
     }
     case "document.unlinked":
@@ -43,25 +44,19 @@ export function foldDocument(part: LeadPart, event: DocumentEvent): void {
       break;
     case "document.deleted": {
       const { id } = event.data;
-      const known = part.documents.get(id);
-      if (known) part.changedPieces.add(known.piece);
-      part.documents.delete(id);
       for (const link of [...(part.linksOfDocument.get(id) ?? [])]) unlink(part, link);
+      const known = part.documents.get(id);
+      if (known) dropDocument(part, known);
       break;
     }
   }
   part.touched |= TOUCHED.documents;
 }
 
-function putDocument(part: LeadPart, fields: StoredDocument["fields"]): void {
-  const id = fields.id as string;
-  const known = part.documents.get(id);
-  if (known) {
-    known.fields = fields;
-    noteChange(part, known);
-  } else {
-    part.documents.set(id, { id, fields, text: undefined, piece: NO_PIECE });
-  }
+function receive(part: LeadPart, fields: EventOf<"document.received">["data"]): void {
+  const known = part.documents.get(fields.id);
+  if (known) changeDocument(part, known, fields);
+  else putDocument(part, { id: fields.id, fields, text: undefined, shown: undefined, piece: NO_PIECE });
 }
 
 function unlink(part: LeadPart, link: Link | undefined): void {

@@ -29,6 +29,19 @@ export interface Entity<F extends Fields = Fields> {
   piece: number;
 }
 
+/** An entity that a view shows with what it is linked to. */
+export interface ShownEntity<F extends Fields = Fields> extends Entity<F> {
+  /** What the view shows of it (projector/assemble/shown.ts); undefined = not made since something of it changed. */
+  shown: Shown | undefined;
+}
+
+/** Texts, with room for the URL of an object between each two. */
+export interface Shown {
+  readonly texts: readonly string[];
+  /** One fewer than texts. */
+  readonly storageKeys: readonly string[];
+}
+
 export const NO_PIECE = -1;
 
 export interface Group {
@@ -37,16 +50,17 @@ export interface Group {
   items: readonly Item[];
 }
 
-export interface Item extends Entity {
+export interface Item extends ShownEntity {
   /** The id of its group. */
   readonly groupId: string;
   /** Orders the items of a group. */
   readonly rank: number;
 }
 
-export type StoredDocument = Entity<Fields & { readonly storageKey?: string | null }>;
+export type StoredDocument = ShownEntity<Fields & { readonly storageKey?: string | null }>;
 
-export interface Link extends Entity {
+/** What is shown of it is its document, as its item lists it. */
+export interface Link extends ShownEntity {
   readonly itemId: string;
   readonly documentId: string;
 }
@@ -76,6 +90,8 @@ export interface LeadPart {
   /** How many of them are shown and need a review. */
   reviews: number;
   readonly documents: Map<string, StoredDocument>;
+  /** The same, perhaps not in order: see projector/assemble/documents.ts. */
+  documentList: StoredDocument[];
   readonly links: Map<string, Link>;
   /** The links by what they connect, whether that is there or not. */
   readonly linksOfItem: Map<string, Set<Link>>;
@@ -97,6 +113,7 @@ export const emptyPart = (leadId: string, workspaceId: string): LeadPart => ({
   items: new Map(),
   reviews: 0,
   documents: new Map(),
+  documentList: [],
   links: new Map(),
   linksOfItem: new Map(),
   linksOfDocument: new Map(),
@@ -107,29 +124,68 @@ export const emptyPart = (leadId: string, workspaceId: string): LeadPart => ({
 export function putItem(part: LeadPart, item: Item): void {
   part.items.set(item.id, item);
   if (needsReview(item.fields)) part.reviews++;
+  forgetDocumentsOf(part, item.id);
 }
 
 export function changeItem(part: LeadPart, item: Item, fields: Fields): void {
   if (needsReview(item.fields)) part.reviews--;
   if (needsReview(fields)) part.reviews++;
   item.fields = fields;
-  noteChange(part, item);
+  item.text = undefined;
+  item.shown = undefined;
+  part.changedPieces.add(item.piece);
 }
 
 export function dropItem(part: LeadPart, item: Item): void {
   part.items.delete(item.id);
   if (needsReview(item.fields)) part.reviews--;
   part.changedPieces.add(item.piece);
+  forgetDocumentsOf(part, item.id);
 }
 
 /** An item is hidden only by its own override; conditions can't be judged from here. */
 const needsReview = ({ status, itemOverride }: Fields): boolean =>
   status === "NEEDS_REVIEW" && !(isObject(itemOverride) && itemOverride.hidden === true);
 
-/** Notes that an entity was changed, or is gone. */
-export function noteChange(part: LeadPart, entity: Entity): void {
-  entity.text = undefined;
-  part.changedPieces.add(entity.piece);
+export function putDocument(part: LeadPart, document: StoredDocument): void {
+  part.documents.set(document.id, document);
+  part.documentList.push(document);
+  forgetItemsOf(part, document.id);
+}
+
+export function changeDocument(
+  part: LeadPart,
+  document: StoredDocument,
+  fields: StoredDocument["fields"],
+): void {
+  document.fields = fields;
+  document.text = undefined;
+  document.shown = undefined;
+  part.changedPieces.add(document.piece);
+  forgetItemsOf(part, document.id);
+}
+
+/** Its links go first. */
+export function dropDocument(part: LeadPart, document: StoredDocument): void {
+  part.documents.delete(document.id);
+  part.documentList = part.documentList.filter((one) => one !== document);
+  part.changedPieces.add(document.piece);
+}
+
+/** What is shown of the items that a document is linked to has to be made anew. */
+function forgetItemsOf({ linksOfDocument, items }: LeadPart, documentId: string): void {
+  for (const link of linksOfDocument.get(documentId) ?? []) {
+    forget(link);
+    forget(items.get(link.itemId));
+  }
+}
+
+function forgetDocumentsOf({ linksOfItem, documents }: LeadPart, itemId: string): void {
+  for (const { documentId } of linksOfItem.get(itemId) ?? []) forget(documents.get(documentId));
+}
+
+function forget(entity: ShownEntity | undefined): void {
+  if (entity) entity.shown = undefined;
 }
 
 export function putLink(part: LeadPart, link: Link): void {
@@ -138,12 +194,16 @@ export function putLink(part: LeadPart, link: Link): void {
   part.links.set(link.id, link);
   setIn(part.linksOfItem, link.itemId).add(link);
   setIn(part.linksOfDocument, link.documentId).add(link);
+  forget(part.items.get(link.itemId));
+  forget(part.documents.get(link.documentId));
 }
 
 export function dropLink(part: LeadPart, link: Link): void {
   part.links.delete(link.id);
   takeOut(part.linksOfItem, link.itemId, link);
   takeOut(part.linksOfDocument, link.documentId, link);
+  forget(part.items.get(link.itemId));
+  forget(part.documents.get(link.documentId));
 }
 
 function setIn(sets: Map<string, Set<Link>>, key: string): Set<Link> {

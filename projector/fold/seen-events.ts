@@ -6,80 +6,72 @@ import { TOPICS } from "../../shared/events/catalogue.ts";
 /** Events that are remembered of a lead's part and topic: those that it saw last, however often it saw them. */
 export const REMEMBERED = 128;
 
-/** Characters of one event's mark. */
-const WIDTH = 8;
+/** What is remembered of an event: 52 bits of a hash of its key, which a double holds. */
+export type Mark = number;
 
-/** The marks of one topic's events, the latest last, 8 characters of Latin-1 each. */
-export type Marks = string;
+/** The marks of one topic's events, the latest last. */
+export type Marks = Mark[];
 
 /** Of a lead's part, by topic. */
 export type SeenEvents = Map<string, Marks>;
 
 /**
- * What is remembered of an event: a hash of its key, of 64 bits (two of 32, mixed as MurmurHash3 ends). A cryptographic one
- * costs three times as much, and would guard nobody: whoever chooses an event's id can as well send another event.
+ * Two hashes of 32 bits, mixed as MurmurHash3 ends. A cryptographic one costs three times as much, and would guard nobody:
+ * whoever chooses an event's id can as well send another event.
  */
-export function markOf(eventKey: string): string {
+export function markOf(eventKey: string): Mark {
   let [a, b] = [0xdeadbeef, 0x41c6ce57];
   for (let index = 0; index < eventKey.length; index++) {
     const unit = eventKey.charCodeAt(index);
     a = Math.imul(a ^ unit, 2_654_435_761);
     b = Math.imul(b ^ unit, 1_597_334_677);
   }
-  const x = mixed(a) ^ Math.imul(b ^ (b >>> 13), 0xc2b2ae35);
-  const y = mixed(b) ^ Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
-  return String.fromCharCode(
-    x & 255,
-    (x >>> 8) & 255,
-    (x >>> 16) & 255,
-    x >>> 24,
-    y & 255,
-    (y >>> 8) & 255,
-    (y >>> 16) & 255,
-    y >>> 24,
-  );
+  const high = mixed(a) ^ Math.imul(b ^ (b >>> 13), 0xc2b2ae35);
+  const low = mixed(b) ^ Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
+  return (high >>> 12) * 2 ** 32 + (low >>> 0);
 }
 
 const mixed = (half: number): number => Math.imul(half ^ (half >>> 16), 0x85ebca6b);
 
-export const hasMark = (marks: Marks, mark: string): boolean => placeOf(marks, mark) >= 0;
+export const hasMark = (marks: Marks, mark: Mark): boolean => marks.includes(mark);
 
-/** The marks with this one last; the oldest makes room for it. */
-export function withMark(marks: Marks, mark: string): Marks {
-  const place = placeOf(marks, mark);
-  if (place >= 0) return marks.slice(0, place) + marks.slice(place + WIDTH) + mark;
-  return marks.length < REMEMBERED * WIDTH ? marks + mark : marks.slice(WIDTH) + mark;
-}
-
-function placeOf(marks: Marks, mark: string): number {
-  let place = marks.indexOf(mark);
-  // A mark may also be found across two others.
-  while (place % WIDTH > 0) place = marks.indexOf(mark, place + 1);
-  return place;
+/** Puts the mark last; the oldest makes room for it. */
+export function remember(marks: Marks, mark: Mark): void {
+  const place = marks.indexOf(mark);
+  if (place >= 0) marks.splice(place, 1);
+  else if (marks.length >= REMEMBERED) marks.shift();
+  marks.push(mark);
 }
 
 /** Their order in the stored bytes. */
 const REMEMBERING_TOPICS = [TOPICS.lead, TOPICS.checklist, TOPICS.document, TOPICS.actionLog] as const;
+const WIDTH = 8;
 
 /** What the store keeps: of each topic the number of its marks, in one byte, and the marks. Null where there are none. */
 export function encodeSeen(seen: SeenEvents): Buffer | null {
   if (seen.size === 0) return null;
-  const text = REMEMBERING_TOPICS.map((topic) => {
-    const marks = seen.get(topic) ?? "";
-    return String.fromCharCode(marks.length / WIDTH) + marks;
-  });
-  return Buffer.from(text.join(""), "latin1");
+  let size = REMEMBERING_TOPICS.length;
+  for (const marks of seen.values()) size += marks.length * WIDTH;
+  const bytes = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const topic of REMEMBERING_TOPICS) {
+    const marks = seen.get(topic) ?? [];
+    at = bytes.writeUInt8(marks.length, at);
+    for (const mark of marks) at = bytes.writeDoubleLE(mark, at);
+  }
+  return bytes;
 }
 
 /** The inverse of `encodeSeen`. */
 export function decodeSeen(bytes: Buffer | null): SeenEvents {
-  const seen = new Map<string, Marks>();
+  const seen: SeenEvents = new Map();
   if (bytes === null) return seen;
-  let start = 0;
+  let at = 0;
   for (const topic of REMEMBERING_TOPICS) {
-    const end = start + 1 + (bytes[start] as number) * WIDTH;
-    if (end > start + 1) seen.set(topic, bytes.toString("latin1", start + 1, end));
-    start = end;
+    const marks: Marks = [];
+    const end = at + 1 + (bytes[at] as number) * WIDTH;
+    for (at++; at < end; at += WIDTH) marks.push(bytes.readDoubleLE(at));
+    if (marks.length > 0) seen.set(topic, marks);
   }
   return seen;
 }

@@ -7,7 +7,7 @@ import { type ActionLogEvent, foldActionLog, isPatch } from "../fold/action-log.
 import { foldPart, isActionLogEvent } from "../fold/fold.ts";
 import { FoldError } from "../fold/fold-error.ts";
 import { TOUCHED } from "../fold/lead-part.ts";
-import { hasMark, markOf, withMark } from "../fold/seen-events.ts";
+import { hasMark, markOf, remember } from "../fold/seen-events.ts";
 import type { SourceRecord } from "../source/source.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import { type HeldLead, type HeldPart, type LeadReader, partOf } from "./held-leads.ts";
@@ -36,11 +36,14 @@ export function applyDecoded(reader: LeadReader, lead: HeldLead, decoded: Decode
   const { workspaceId } = events[0] as Event;
   const held = partOf(reader, lead, workspaceId);
   const mark = eventKey === null ? undefined : markOf(eventKey);
-  const marks = held.seen.get(topic) ?? "";
+  const marks = held.seen.get(topic) ?? [];
   const isRepeat = mark !== undefined && hasMark(marks, mark);
   // What can't be folded is not remembered: sent again, it may find what it lacked.
   if (!isRepeat) for (const event of events) applyEvent(held, event);
-  if (mark !== undefined) held.seen.set(topic, withMark(marks, mark));
+  if (mark !== undefined) {
+    if (marks.length === 0) held.seen.set(topic, marks);
+    remember(marks, mark);
+  }
   held.changed = true;
   if (lead.owner === null && held.part.createdBy !== null) {
     lead.owner = workspaceId;

@@ -48,6 +48,7 @@ export function createFolding(
   const leads = new Map<string, HeldLead>();
   let heldBytes = 0;
   const taken: Taken[] = [];
+  const nameOf = createNames();
   let waiting = nothingWaits();
 
   const leadOf = (leadId: string): HeldLead => {
@@ -83,7 +84,7 @@ export function createFolding(
   return {
     positions: () => [...current.values()],
     fold(record) {
-      const name = partitionName(record);
+      const name = nameOf(record);
       if (record.offset < (current.get(name)?.nextOffset ?? 0)) return;
       const step = (waiting.steps.length < MOST_STEPS ? tracing : passingOn).process(record);
       let decoded: Decoded | undefined;
@@ -162,6 +163,18 @@ export function createFolding(
         if (lead) drop(lead);
       }
     },
+  };
+}
+
+/** Records come in runs of one partition: its name is made once a run. */
+function createNames(): (record: SourceRecord) => string {
+  let [topic, partition, name] = ["", -1, ""];
+  return (record) => {
+    if (record.partition !== partition || record.topic !== topic) {
+      ({ topic, partition } = record);
+      name = partitionName(record);
+    }
+    return name;
   };
 }
 

@@ -1,5 +1,6 @@
 import { type MatchingLead, MOST_SHARED, renderMatchingLeads } from "../assemble/matching-leads.ts";
 import { type Identity, sameIdentity } from "../fold/identity.ts";
+import { byTimeThenId } from "../fold/order.ts";
 import type { IdentityRow, MemberRow } from "../store/identities.ts";
 import type { Store } from "../store/store.ts";
 import type { FoldedLead } from "./folded-batch.ts";
@@ -20,14 +21,32 @@ interface OwnedIdentity {
   readonly identity: Identity;
 }
 
-/**
- * Stores the identities that a batch changes.
- * @returns the ids of the leads whose matches may be others now
- */
-export function writeIdentities(store: Store, leads: readonly FoldedLead[]): Set<string> {
+/** What a batch changes of who matches whom. */
+export interface MatchingChange {
+  /** The ids of the leads whose matches may be others now. */
+  readonly stale: Set<string>;
+  /** Of these the ones that are known to share nothing with anybody. */
+  readonly alone: ReadonlySet<string>;
+}
+
+/** A shared identity that a batch touches, and the leads of the batch that come to it. */
+interface TouchedKey {
+  readonly key: IdentityKey;
+  readonly joining: Set<string>;
+}
+
+/** Stores the identities that a batch changes. */
+export function writeIdentities(store: Store, leads: readonly FoldedLead[]): MatchingChange {
   const stale = new Set<string>();
-  const keys = new Map<string, IdentityKey>();
-  const puts: (() => void)[] = [];
+  const touched = new Map<string, TouchedKey>();
+  const touch = (key: IdentityKey): TouchedKey => {
+    const name = nameOf(key);
+    const known = touched.get(name);
+    if (known) return known;
+    const made = { key, joining: new Set<string>() };
+    touched.set(name, made);
+    return made;
+  };
   for (const lead of leads) {
     if (lead.identity === undefined && !lead.erased && !lead.replaces) continue;
     const { leadId } = lead;
@@ -35,25 +54,39 @@ export function writeIdentities(store: Store, leads: readonly FoldedLead[]): Set
     const after = identityAfter(lead);
     if (before?.workspaceId === after?.workspaceId && sameIdentity(identityIn(before), identityIn(after)))
       continue;
-    if (after) stale.add(leadId);
-    for (const owned of [before, after])
-      if (owned) for (const key of keysOf(owned)) keys.set(nameOf(key), key);
-    puts.push(() => {
-      if (after) store.identities.put(leadId, after.workspaceId, identityRow(after.identity));
-      else store.identities.remove(leadId);
-    });
-  }
-  // Those that it was shared with, and those that it is shared with: a placeholder is shared with nobody.
-  const addMembers = () => {
-    for (const key of keys.values()) {
-      const ids = store.identities.ids(key.kind, key.workspaceId, key.key, MOST_SHARED + 1);
-      if (ids.length <= MOST_SHARED) for (const id of ids) stale.add(id);
+    const keysBefore = before ? keysOf(before) : [];
+    const namesBefore = new Set(keysBefore.map(nameOf));
+    for (const key of keysBefore) touch(key);
+    for (const key of after ? keysOf(after) : [])
+      if (!namesBefore.has(nameOf(key))) touch(key).joining.add(leadId);
+      else touch(key);
+    if (after) {
+      stale.add(leadId);
+      store.identities.put(leadId, after.workspaceId, identityRow(after.identity));
+    } else {
+      store.identities.remove(leadId);
     }
-  };
-  addMembers();
-  for (const put of puts) put();
-  addMembers();
-  return stale;
+  }
+  const alone = new Set(stale);
+  for (const one of touched.values()) {
+    const members = membersNowOrBefore(store, one);
+    if (members.length > 1) for (const id of members) alone.delete(id);
+    for (const id of members) stale.add(id);
+  }
+  return { stale, alone };
+}
+
+/**
+ * The leads that share an identity, or shared it before the batch. Those that it left are the batch's own; and a placeholder,
+ * which too many share, connects nobody, but those that it connected until now.
+ */
+function membersNowOrBefore(
+  { identities }: Store,
+  { key: { kind, workspaceId, key }, joining }: TouchedKey,
+): string[] {
+  const most = MOST_SHARED + joining.size;
+  const ids = identities.ids(kind, workspaceId, key, most + 1);
+  return ids.length > most ? [] : ids;
 }
 
 function identityAfter({ identity, owner, erased }: FoldedLead): OwnedIdentity | undefined {
@@ -79,25 +112,46 @@ const identityOfRow = (row: IdentityRow): Identity => ({
   matches: row.matches === 1,
 });
 
-/** None where more than `MOST_SHARED` leads share it: a placeholder matches nobody. */
-function membersOf({ identities }: Store, { kind, workspaceId, key }: IdentityKey): MemberRow[] {
-  const rows = identities.members(kind, workspaceId, key, MOST_SHARED + 1);
-  return rows.length > MOST_SHARED ? [] : rows;
+/** Says what a lead's view lists of the leads that share an identity with it: JSON. */
+export type MatchingOf = (leadId: string) => string;
+
+/**
+ * Matches leads as of now: who shares an identity is asked once, however many of them it is asked for.
+ * @param alone leads that are known to share nothing with anybody
+ */
+export function createMatching(store: Store, alone: ReadonlySet<string> = new Set()): MatchingOf {
+  const known = new Map<string, readonly MemberRow[]>();
+  const membersOf = (key: IdentityKey): readonly MemberRow[] => {
+    const name = nameOf(key);
+    const members = known.get(name) ?? sharingOf(store, key);
+    known.set(name, members);
+    return members;
+  };
+  return (leadId) => {
+    if (alone.has(leadId)) return "[]";
+    const owned = storedIdentity(store, leadId);
+    if (!owned?.identity.matches) return "[]";
+    const found = new Map<string, MatchingLead & { matchedOn: IdentityKey["kind"][] }>();
+    for (const key of keysOf(owned)) {
+      for (const { id, createdAt, matchable, card } of membersOf(key)) {
+        const other = found.get(id);
+        if (other) other.matchedOn.push(key.kind);
+        else found.set(id, { id, createdAt, matchable: matchable === 1, card, matchedOn: [key.kind] });
+      }
+    }
+    return renderMatchingLeads(leadId, [...found.values()]);
+  };
 }
 
-/** What a lead's view lists of the leads that share an identity with it: JSON. */
-export function matchingLeads(store: Store, leadId: string): string {
-  const owned = storedIdentity(store, leadId);
-  if (!owned?.identity.matches) return "[]";
-  const found = new Map<string, MatchingLead & { matchedOn: IdentityKey["kind"][] }>();
-  for (const key of keysOf(owned)) {
-    for (const { id, createdAt, matchable, card } of membersOf(store, key)) {
-      const other = found.get(id);
-      if (other) other.matchedOn.push(key.kind);
-      else found.set(id, { id, createdAt, matchable: matchable === 1, card, matchedOn: [key.kind] });
-    }
-  }
-  return renderMatchingLeads(leadId, [...found.values()]);
+/** What one lead's view lists: see `createMatching`. */
+export const matchingLeads = (store: Store, leadId: string): string => createMatching(store)(leadId);
+
+/** None where more than `MOST_SHARED` leads share it: a placeholder matches nobody. */
+function sharingOf({ identities }: Store, { kind, workspaceId, key }: IdentityKey): MemberRow[] {
+  const rows = identities.members(kind, workspaceId, key, MOST_SHARED + 1);
+  if (rows.length > MOST_SHARED) return [];
+  // In the order of the view, so that to sort them for each of them costs a look.
+  return rows.sort((a, b) => byTimeThenId(a.createdAt, a.id, b.createdAt, b.id));
 }
 
 /** The identities of a lead: e-mail first, as the view names them. */

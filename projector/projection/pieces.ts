@@ -11,6 +11,7 @@ import {
   type LeadPart,
   type Link,
   NO_PIECE,
+  putDocument,
   putItem,
   putLink,
   type StoredDocument,
@@ -25,13 +26,18 @@ import { type HeldLog, type HeldLogs, hold, type LogKey, noLogs } from "./recent
 // not what there is (rule: cost). One piece has the record and what is small; each other has entities of one kind, a line each.
 
 /** A piece that has as many characters takes no further entity. */
-const PIECE_CHARACTERS = 4_096;
+const PIECE_CHARACTERS = 2_000;
 
-const HEAD = 0;
-/** Pieces of each kind of entities, from KIND.x * PIECES_OF_A_KIND on. */
-const KIND = { items: 1, documents: 2, links: 3, logs: 4 } as const;
+/**
+ * The kinds of pieces, in their rows' order; each has PIECES_OF_A_KIND numbers. What is small is in every event's commit, and
+ * has on both sides what events touch most: items, and the newest logs, whose pieces are numbered downwards. Rows side by
+ * side share a page.
+ */
+const KIND = { documents: 0, links: 1, items: 2, head: 3, logs: 4 } as const;
 type Kind = (typeof KIND)[keyof typeof KIND];
 const PIECES_OF_A_KIND = PIECES_OF_A_PART / 8;
+/** The piece with what is small. */
+export const HEAD = KIND.head * PIECES_OF_A_KIND;
 
 const kindOf = (piece: number): number => Math.floor(piece / PIECES_OF_A_KIND);
 
@@ -83,7 +89,7 @@ export function encodePieces(whole: WholePart): FoldedPiece[] {
   if ((touched & TOUCHED.logs) !== 0) encode(KIND.logs, () => recentLogs(logs), logLine);
   changedPieces.clear();
   put(HEAD, encodeHead(whole));
-  return pieces;
+  return pieces.sort((a, b) => a.piece - b.piece);
 }
 
 function* recentLogs({ sorted }: HeldLogs): Generator<HeldLog> {
@@ -111,10 +117,11 @@ function encodeKind<E extends Placed>(
     if (entity.piece === NO_PIECE) fresh.push(entity);
     else if (changed.has(entity.piece)) add(entity);
   }
-  let open = kind * PIECES_OF_A_KIND;
+  const step = kind === KIND.logs ? -1 : 1;
+  let open = step > 0 ? kind * PIECES_OF_A_KIND : (kind + 1) * PIECES_OF_A_KIND - 1;
   const sizeOf = (piece: number) => lines.get(piece)?.length ?? sizes.get(piece) ?? 0;
   for (const entity of fresh) {
-    while (sizeOf(open) >= PIECE_CHARACTERS) open++;
+    while (sizeOf(open) >= PIECE_CHARACTERS) open += step;
     if (!lines.has(open) && sizes.has(open) && !changed.has(open)) {
       // The piece has room: what stands in it is written again with what comes to it.
       changed.add(open);
@@ -157,9 +164,15 @@ export function decodePieces(
   workspaceId: string,
   pieces: readonly { readonly piece: number; readonly content: string }[],
 ): WholePart {
-  const head = parseJson(pieces[0]?.content as string) as Head;
+  const head = parseJson(pieces.find(({ piece }) => piece === HEAD)?.content as string) as Head;
   const { createdBy, completed, record, extra, olderUpTo } = head;
-  const part: LeadPart = { ...emptyPart(leadId, workspaceId), createdBy, completed, record, extra };
+  const part: LeadPart = {
+    ...emptyPart(leadId, workspaceId),
+    createdBy,
+    completed,
+    record,
+    extra,
+  };
   const logs = noLogs(olderUpTo);
   const sizes: PieceSizes = new Map();
   for (const { piece, content } of pieces) {
@@ -183,20 +196,21 @@ function decodeLine(part: LeadPart, logs: HeldLogs, piece: number, line: string)
       const [groupId, rank] = [line.slice(0, groupEnd), Number(line.slice(groupEnd + 1, rankEnd))];
       const text = line.slice(rankEnd + 1);
       const fields = parseJson(text) as Fields & { readonly id: string };
-      putItem(part, { id: fields.id, fields, text, piece, groupId, rank });
+      putItem(part, { id: fields.id, fields, text, shown: undefined, piece, groupId, rank });
       break;
     }
     case KIND.documents: {
       const fields = parseJson(line) as StoredDocument["fields"];
       const id = fields.id as string;
-      part.documents.set(id, { id, fields, text: line, piece });
+      putDocument(part, { id, fields, text: line, shown: undefined, piece });
       break;
     }
     case KIND.links: {
       const fields = parseJson(line) as Link["fields"];
       const itemId = fields.leadChecklistItemId as string;
       const documentId = fields.documentId as string;
-      putLink(part, { id: fields.id as string, fields, text: line, piece, itemId, documentId });
+      const id = fields.id as string;
+      putLink(part, { id, fields, text: line, shown: undefined, piece, itemId, documentId });
       break;
     }
     case KIND.logs: {

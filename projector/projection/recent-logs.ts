@@ -41,7 +41,10 @@ export interface HeldLogs {
   floor: LogKey | null;
   /** The same of the rows that are older logs, whether they are held or not: what the state keeps. */
   olderUpTo: LogKey | null;
-  /** Older logs by the role and the end that they were read from; those that are held count more. */
+  /**
+   * Older logs by the role and the end that they were read from. It stays true until logs are let go: what changes of older
+   * ones meanwhile is held, and what is held counts more.
+   */
   readonly olderInRole: Map<string, { readonly rows: readonly OlderLog[]; readonly most: number }>;
 }
 
@@ -166,7 +169,6 @@ export function noteOlder(logs: HeldLogs, log: HeldLog): void {
   log.isOlder = true;
   log.piece = NO_PIECE;
   logs.olderUpTo = later(logs.olderUpTo, log);
-  logs.olderInRole.clear();
 }
 
 /** Finds the logs that a view shows, among all of them. */
@@ -207,10 +209,11 @@ const byOrder = (a: LogPlace, b: LogPlace): number => byTimeThenId(a.order, a.id
 
 /** The first, or the last, logs of a role, best first. */
 function inRole(logs: HeldLogs, older: OlderLogs, role: string, end: End, most: number): Log[] {
-  const held = logs.sorted.filter((log) => log.role === role);
-  const found: Log[] = [...held, ...olderInRole(logs, older, role, end, most)];
+  const found: Log[] = [];
+  for (const log of logs.sorted) if (log.role === role) found.push(log);
+  for (const log of olderInRole(logs, older, role, end, most)) found.push(log);
   if (found.length > 1) found.sort(end === "first" ? byOrder : (a, b) => byOrder(b, a));
-  return found.slice(0, most);
+  return found.length > most ? found.slice(0, most) : found;
 }
 
 /** Those that are not held. */

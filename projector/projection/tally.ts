@@ -9,14 +9,16 @@ export interface Outcome {
   readonly events: number;
 }
 
-const SEPARATOR = " ";
-
 /** Counts what becomes of events. */
 export function createTally() {
-  const counts = new Map<string, number>();
+  const counts = new Map<Outcome["outcome"], Map<string, number>>();
   const count = (type: string, outcome: Outcome["outcome"]) => {
-    const name = type + SEPARATOR + outcome;
-    counts.set(name, (counts.get(name) ?? 0) + 1);
+    let types = counts.get(outcome);
+    if (!types) {
+      types = new Map();
+      counts.set(outcome, types);
+    }
+    types.set(type, (types.get(type) ?? 0) + 1);
   };
   return {
     add(decoded: Decoded | undefined, outcome: Outcome["outcome"]): void {
@@ -25,9 +27,8 @@ export function createTally() {
       else for (const { event } of decoded.events) count(event, outcome);
     },
     outcomes: (): Outcome[] =>
-      [...counts].map(([name, events]) => {
-        const [type, outcome] = name.split(SEPARATOR) as [string, Outcome["outcome"]];
-        return { type, outcome, events };
-      }),
+      [...counts].flatMap(([outcome, types]) =>
+        [...types].map(([type, events]) => ({ type, outcome, events })),
+      ),
   };
 }

@@ -4,7 +4,7 @@ import type { NextNumber } from "../store/numbers.ts";
 import { markUnscrubbed } from "../store/scrub.ts";
 import type { Store } from "../store/store.ts";
 import type { FoldedBatch, FoldedCounts, FoldedLead, FoldedPart, Writing } from "./folded-batch.ts";
-import { matchingLeads, writeIdentities } from "./matching.ts";
+import { createMatching, type MatchingChange, writeIdentities } from "./matching.ts";
 import { buryView, refreshMatching, writeView } from "./write-view.ts";
 
 export interface WritingOptions {
@@ -31,11 +31,11 @@ export function createWriting(
       const work = (nextNumber: NextNumber) => {
         const next = numbers ? nextNumber : () => UNNUMBERED;
         for (const position of batch.positions) store.positions.put(position);
-        const stale = writeIdentities(store, batch.leads);
+        const matching = writeIdentities(store, batch.leads);
         const kept = erases ? keptGenerations() : [];
         for (const lead of batch.leads) writeLead(store, next, lead, kept);
         for (const letter of batch.deadLetters) keepLetter(store, letter, now());
-        return writeViews(store, next, batch.leads, stale);
+        return writeViews(store, next, batch.leads, matching);
       };
       const views = erases ? store.erasing(work) : store.transaction(work);
       const erased = batch.leads.filter((lead) => lead.erased).map(({ leadId }) => leadId);
@@ -44,23 +44,22 @@ export function createWriting(
   };
 }
 
-/** @param stale the leads whose matches may be others now */
 function writeViews(
   store: Store,
   next: NextNumber,
   leads: readonly FoldedLead[],
-  stale: Set<string>,
+  { stale, alone }: MatchingChange,
 ): number {
+  const matchingOf = createMatching(store, alone);
   let written = 0;
   for (const { leadId, owner, traceparent, view, erased } of leads) {
     if (erased) stale.delete(leadId);
     if (!view || owner === null) continue;
     const of = { leadId, workspaceId: owner, traceparent };
     const mayMatch = stale.delete(leadId);
-    if (writeView(store, next, of, view, () => matchingLeads(store, leadId), mayMatch)) written++;
+    if (writeView(store, next, of, view, () => matchingOf(leadId), mayMatch)) written++;
   }
-  for (const leadId of stale)
-    if (refreshMatching(store, next, leadId, matchingLeads(store, leadId))) written++;
+  for (const leadId of stale) if (refreshMatching(store, next, leadId, matchingOf(leadId))) written++;
   return written;
 }
 
@@ -86,6 +85,7 @@ function writePart({ leads, actionLogs }: Store, leadId: string, part: FoldedPar
   if (known !== undefined && isOwner) leads.own(known);
   for (const { piece, content } of pieces) {
     if (content === null) leads.removePiece(no, piece);
+    else if (isNew) leads.insertPiece(no, piece, content);
     else leads.putPiece(no, piece, content);
   }
   for (const log of olderLogs) actionLogs.put(log, no);

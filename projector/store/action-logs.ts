@@ -28,6 +28,11 @@ export function createActionLogs(db: Connection) {
      ON CONFLICT (lead_no, id) DO UPDATE SET created_at = excluded.created_at, "role" = excluded."role",
        role_order = excluded.role_order, has_documents = excluded.has_documents, log = excluded.log`,
   );
+  // Where nothing changes that an index has, the indexes are left alone.
+  const update = db.prepare(
+    `UPDATE action_log SET has_documents = ?, log = ?
+     WHERE lead_no = ? AND id = ? AND created_at = ? AND "role" IS ? AND role_order IS ?`,
+  );
   const recent = db.prepare<[string, string, number], LogRow>(
     `SELECT ${COLUMNS} FROM action_log WHERE ${PART} ORDER BY created_at DESC, id DESC LIMIT ?`,
   );
@@ -50,7 +55,8 @@ export function createActionLogs(db: Connection) {
       last: (role: string, most: number): LogRow[] => last.all(leadId, workspaceId, role, most),
     }),
     put({ id, createdAt, role, order, hasDocuments, text }: LogRow, leadNo: number): void {
-      put.run(leadNo, id, createdAt, role, order, hasDocuments, text);
+      if (update.run(hasDocuments, text, leadNo, id, createdAt, role, order).changes === 0)
+        put.run(leadNo, id, createdAt, role, order, hasDocuments, text);
     },
     /** Removes all logs of a lead's part. */
     remove: (leadNo: number): void => void remove.run(leadNo),

@@ -35,6 +35,7 @@ export function createLeads(db: Connection) {
   const putPiece = db.prepare<[number, string]>(
     "INSERT INTO lead_piece VALUES (?, ?) ON CONFLICT DO UPDATE SET content = excluded.content",
   );
+  const insertPiece = db.prepare<[number, string]>("INSERT INTO lead_piece VALUES (?, ?)");
   const removePiece = db.prepare<[number]>("DELETE FROM lead_piece WHERE place = ?");
   const removePieces = db.prepare<[number, number]>("DELETE FROM lead_piece WHERE place BETWEEN ? AND ?");
   const placeOf = (no: number, piece = 0): number => no * PIECES_OF_A_PART + piece;
@@ -50,6 +51,9 @@ export function createLeads(db: Connection) {
     pieces: (no: number): PieceRow[] => pieces.all(placeOf(no), placeOf(no), placeOf(no + 1) - 1),
     putPiece: (no: number, piece: number, content: string): void =>
       void putPiece.run(placeOf(no, piece), content),
+    /** For a piece that is not there yet. */
+    insertPiece: (no: number, piece: number, content: string): void =>
+      void insertPiece.run(placeOf(no, piece), content),
     removePiece: (no: number, piece: number): void => void removePiece.run(placeOf(no, piece)),
     /** Removes a part with its pieces. */
     remove(no: number): void {

@@ -18,7 +18,7 @@ import { parseOnlySeconds } from "./parse-only.ts";
 import { table } from "./table.ts";
 
 const RECORDS = 200_000;
-const ROUNDS = Number(process.env.ROUNDS ?? 3);
+const ROUNDS = 3;
 const decode = createDecoder({ maxEventBytes: 1_048_576, webhookWorkspaceId: undefined });
 const folder = mkdtempSync(join(tmpdir(), "bench-fold-"));
 

@@ -1,13 +1,24 @@
 // Leads stay in memory between commits, and part of what they have does not: neither may ever show in a view.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { FoldedBatch } from "../../projector/projection/folded-batch.ts";
+import { createFolding } from "../../projector/projection/folding.ts";
+import { createLeadReader } from "../../projector/projection/lead-reader.ts";
 import { createProjection, type Projection } from "../../projector/projection/projection.ts";
+import { createWriting } from "../../projector/projection/writing.ts";
 import { type BesideFold, refoldLeads } from "../../projector/rebuild/refold.ts";
 import { partitionName, type Sink, type Source, type SourceRecord } from "../../projector/source/source.ts";
 import type { Store } from "../../projector/store/store.ts";
 import { createRandom, type Random } from "../generate/random.ts";
 import { createSpeaker } from "../harness/events.ts";
-import { bytesOf, decode, openProjector, positionAfter } from "../harness/projector.ts";
+import {
+  bytesOf,
+  decode,
+  openProjector,
+  positionAfter,
+  type StoredView,
+  viewsOf,
+} from "../harness/projector.ts";
 import { oracleViews } from "../oracle/oracle.ts";
 import { history, recordsOf } from "./arbitrary-history.ts";
 
@@ -57,6 +68,50 @@ test("whatever comes between two commits, the views are those of one fold", asyn
   );
 });
 
+test("batches that are written while others are folded make the same views", () => {
+  const stepInFlight = fc.record({
+    size: fc.integer({ min: 1, max: 6 }),
+    does: fc.constantFrom("take", "take", "write", "fold on"),
+  });
+  const steps = fc.array(stepInFlight, { minLength: 1, maxLength: 30 });
+  fc.assert(
+    fc.property(fc.oneof(history.map(recordsOf), someLogs), steps, mostBytes, (records, inFlight, most) => {
+      const once = openProjector();
+      const projector = openProjector();
+      const { store } = projector;
+      const folding = createFolding(createLeadReader(store), decode, { positions: [], mostBytes: most });
+      const writing = createWriting(store);
+      const taken: FoldedBatch[] = [];
+      const writeOldest = () => {
+        const batch = taken.shift();
+        if (!batch) return;
+        writing.write(batch);
+        folding.settled();
+      };
+      try {
+        once.foldBatch(records);
+        for (let from = 0, index = 0; from < records.length; index++) {
+          const { size, does } = inFlight[index % inFlight.length] as { size: number; does: string };
+          fold(folding, records.slice(from, from + size));
+          from += size;
+          if (does === "take") taken.push(folding.take());
+          if (does === "write") writeOldest();
+        }
+        taken.push(folding.take());
+        while (taken.length > 0) writeOldest();
+        expect(bytesOf(store)).toEqual(bytesOf(once.store));
+      } finally {
+        projector.close();
+        once.close();
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+/** So many logs of one lead that some become older ones. */
+const someLogs = fc.nat().map((seed) => manyLogs(createRandom(seed), 420).map(({ record }) => record));
+
 test("a lead of many logs shows what a fold of all of them in memory shows", () => {
   fc.assert(
     fc.property(fc.nat(), mostBytes, fc.integer({ min: 20, max: 400 }), (seed, most, size) => {
@@ -82,6 +137,90 @@ test("a lead of many logs shows what a fold of all of them in memory shows", () 
     { numRuns: 12 },
   );
 });
+
+test("a lead of many items, documents and links shows what a fold of all of them at once shows", () => {
+  fc.assert(
+    fc.property(fc.nat(), mostBytes, fc.integer({ min: 5, max: 100 }), (seed, most, size) => {
+      const entries = manyEntities(createRandom(seed), 700);
+      const records = entries.map(({ record }) => record);
+      const projector = openProjector();
+      const open = () => createProjection(projector.store, decode, { mostBytes: most });
+      let projection = open();
+      try {
+        for (let from = 0; from < records.length; from += size) {
+          fold(projection, records.slice(from, from + size));
+          projection.commit();
+          if (from % 3 === 0) projection = open();
+        }
+        const [{ body, number }] = Object.values(viewsOf(projector.store)) as [StoredView];
+        expect(body).toBe(Object.values(oracleViews(entries))[0]);
+        // Made anew from what is stored, it is known to be the same.
+        projection = open();
+        fold(projection, [afterAll(records)]);
+        projection.commit();
+        expect(Object.values(viewsOf(projector.store))[0]?.number).toBe(number);
+      } finally {
+        projector.close();
+      }
+    }),
+    { numRuns: 10 },
+  );
+});
+
+/** An event that touches everything's topic and changes nothing. */
+function afterAll(records: readonly SourceRecord[]): SourceRecord {
+  const offset = records.filter(({ topic }) => topic === "omni.document").length;
+  const { say } = createSpeaker("after");
+  const record = say({ event: "document.unlinked", data: { id: "no such link" } });
+  return { ...record, offset };
+}
+
+/** Items, documents and links of one lead, many of each, in and out of order. */
+function manyEntities(random: Random, count: number) {
+  const { say } = createSpeaker();
+  const entries: { leadId: string; event: Record<string, unknown> | null; record: SourceRecord }[] = [];
+  const tell = (event: string, data: Record<string, unknown>) => {
+    const record = say({ event, data });
+    entries.push({ leadId: "lead-1", event: JSON.parse(String(record.value)), record });
+  };
+  const id = (name: string) => `${name}-${random.integer(0, 150)}`;
+  const time = () => new Date(1_767_225_600_000 + random.integer(0, 5_000) * 1_000).toISOString();
+  const item = (itemId: string) => ({
+    id: itemId,
+    value: "é".repeat(random.integer(0, 9)),
+    status: random.pick(["TODO", "NEEDS_REVIEW"]),
+    checklistItem: { fieldType: random.pick(["TEXT", "FILE"]) },
+  });
+  tell("lead.created", {});
+  tell("checklist.assigned", {
+    groups: ["a", "b"].map((group) => ({
+      id: group,
+      items: Array.from({ length: 70 }, (_, index) => item(`item-${group === "a" ? index : index + 80}`)),
+    })),
+  });
+  for (let index = 0; index < count; index++) {
+    const what = random.fraction();
+    if (what < 0.4)
+      tell("document.received", {
+        id: id("document"),
+        filename: `f-${index}`,
+        storageKey: random.chance(0.8) ? `key-${index}` : null,
+        ...(random.chance(0.9) ? { createdAt: time() } : {}),
+      });
+    else if (what < 0.7)
+      tell("document.linked", {
+        id: id("link"),
+        leadChecklistItemId: id("item"),
+        documentId: id("document"),
+        overallValid: random.chance(0.5),
+      });
+    else if (what < 0.74) tell("document.unlinked", { id: id("link") });
+    else if (what < 0.78) tell("document.deleted", { id: id("document") });
+    else if (what < 0.82) tell("checklist_item.removed", { id: id("item") });
+    else tell("checklist_item.added", { groupId: random.pick(["a", "b", null]), item: item(id("item")) });
+  }
+  return entries;
+}
 
 const viewsText = ({ db }: Store): string[] =>
   db
@@ -150,7 +289,7 @@ async function refold(projection: Projection, store: Store, records: readonly So
 const lastOf = (records: readonly SourceRecord[]) =>
   new Map(records.map((record) => [partitionName(record), record])).values();
 
-function fold(projection: Projection, records: readonly SourceRecord[]): void {
+function fold(projection: Pick<Projection, "fold" | "advance">, records: readonly SourceRecord[]): void {
   for (const record of records) {
     projection.fold(record);
     projection.advance([positionAfter(record)]);

@@ -15,7 +15,7 @@ import { createFolderLook, type FolderLook } from "./folder.ts";
 import { openPartitionFile, type PartitionFile } from "./partition-file.ts";
 
 /** Bytes that one batch takes from all files together. */
-const BATCH_BYTES = 4 * 1024 ** 2;
+const BATCH_BYTES = 1024 ** 2;
 const LEAST_SHARE = 64 * 1024;
 /** Milliseconds between two looks at the files where nothing is new. */
 const POLL_MS = 25;

@@ -38,9 +38,6 @@ export async function trickle(file: string): Promise<Trickled> {
   const pageKib = Number(store.db.pragma("page_size", { simple: true })) / 1_024;
   let pages = 0;
   let before = pagesInLog(file);
-  const idle = process.cpuUsage();
-  await delay(1_000);
-  const resting = usedSince(idle);
   const started = process.cpuUsage();
   const begun = performance.now();
   for (let from = 0, commits = 0; from < trickling.length; from += EVENTS_A_COMMIT, commits++) {
@@ -53,7 +50,7 @@ export async function trickle(file: string): Promise<Trickled> {
     pages += now >= before ? now - before : now;
     before = now;
   }
-  const cpu = usedSince(started) - resting * ((performance.now() - begun) / 1_000);
+  const { user, system } = process.cpuUsage(started);
   const views = store.db
     .prepare<[], number>("SELECT avg(length(body)) FROM lead_view")
     .pluck()
@@ -62,19 +59,13 @@ export async function trickle(file: string): Promise<Trickled> {
   store.close();
   return {
     what: `${EVENTS_A_SECOND} events/s, ${EVENTS_A_COMMIT} a commit, views of ${(views / 1_024).toFixed(1)} KiB`,
-    cpuUs: cpu / trickling.length,
+    cpuUs: (user + system) / trickling.length,
     walKib: (pages * pageKib) / trickling.length,
   };
 }
 
 /** The pages that the write-ahead log has now: a field of its index (https://sqlite.org/walformat.html). */
 const pagesInLog = (file: string): number => readFileSync(`${file}-shm`).readUInt32LE(16);
-
-/** Microseconds of processor, of all threads. */
-function usedSince(before: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(before);
-  return user + system;
-}
 
 function recordsOf(count: number): SourceRecord[] {
   const next = new Map<string, number>();

@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { HEAD } from "../../../projector/projection/pieces.ts";
 import { PIECES_OF_A_PART } from "../../../projector/store/leads.ts";
 import { openStore } from "../../../projector/store/store.ts";
 import { keysFile } from "../../../shared/config.ts";
@@ -249,7 +250,7 @@ test("one lead, or one workspace, is folded again in place", async () => {
     store.db
       .prepare(
         `UPDATE lead_piece SET content = json_set(content, '$.record.firstName', 'Spoilt')
-         WHERE place % ${PIECES_OF_A_PART} = 0`,
+         WHERE place % ${PIECES_OF_A_PART} = ${HEAD}`,
       )
       .run();
   spoil();
