@@ -114,6 +114,8 @@ export function createMonitor(
     /** From now on this is what is worked on; undefined between two generations. */
     observe(next: Subject | undefined): void {
       subject = next;
+      // It was another file's, or of what was stopped before it could try again.
+      trouble = undefined;
     },
     batch: (batch: Batch): void => lag.folded(batch),
     committed(committed: Committed): void {

@@ -1,5 +1,5 @@
 import type { SourceRecord } from "../../projector/source/source.ts";
-import { positionsOf } from "./inspect.ts";
+import { numbersOf, positionsOf } from "./inspect.ts";
 import { withoutUrls } from "./readers.ts";
 import { READY_MAX_LAG_S, WORKSPACES } from "./simulation.ts";
 import type { Run } from "./steps.ts";
@@ -55,11 +55,31 @@ export function readAfter({ simulation }: Run): void {
 }
 
 /** What has to hold after every step. */
-export async function checkAlways(run: Run): Promise<void> {
+export async function checkAlways(run: Run, index: number): Promise<void> {
   const { simulation } = run;
   const { machine, report } = simulation;
   for (const crash of machine.crashes.splice(0)) report(crash);
   await checkReady(run);
+  if (index % LOOK_EVERY === 0) checkPassedOver(run);
+}
+
+/** Steps between two looks whether a subscriber was passed over. */
+const LOOK_EVERY = 5;
+
+/** Who was told up to a number was told of every lead whose latest change is not behind it. */
+function checkPassedOver({ simulation }: Run): void {
+  const { readers, report } = simulation;
+  const open = readers.subscribers.filter(({ connection, last }) => connection && last !== undefined);
+  const rows = open.length === 0 ? undefined : numbersOf(simulation);
+  if (!rows) return;
+  for (const { reader, workspaceId, leadId: only, last = 0 } of open) {
+    for (const { leadId, number, workspaceId: owner } of rows) {
+      if (owner !== workspaceId || number > last || (only ?? leadId) !== leadId) continue;
+      const known = reader.leads.get(leadId);
+      if (known === undefined || known.number < number)
+        report(`${reader.name} was told up to ${last}, and passed over by ${leadId} at ${number}`);
+    }
+  }
 }
 
 /** Ready tells the truth. */

@@ -62,10 +62,27 @@ export function inspect<T>(simulation: Simulation, look: (inspection: Inspection
   }
 }
 
+type Folded = Pick<Position, "topic" | "partition" | "nextOffset">;
+
 /** How far the serving database was folded; undefined where it can't be read now. */
-export function positionsOf({
-  config,
-}: Simulation): Pick<Position, "topic" | "partition" | "nextOffset">[] | undefined {
+export const positionsOf = (simulation: Simulation): Folded[] | undefined =>
+  select(simulation, (db) =>
+    db.prepare<[], Folded>('SELECT topic, "partition", next_offset AS nextOffset FROM position').all(),
+  );
+
+/** The number of each lead's latest change; undefined where they can't be read now. */
+export const numbersOf = (
+  simulation: Simulation,
+): { readonly leadId: string; readonly workspaceId: string; readonly number: number }[] | undefined =>
+  select(simulation, (db) =>
+    db
+      .prepare<[], { leadId: string; workspaceId: string; number: number }>(
+        "SELECT lead_id AS leadId, workspace_id AS workspaceId, number FROM lead_view WHERE body IS NOT NULL",
+      )
+      .all(),
+  );
+
+function select<T>({ config }: Simulation, read: (db: Connection) => T): T | undefined {
   let db: Connection;
   try {
     db = openReader(viewFile(config));
@@ -73,11 +90,7 @@ export function positionsOf({
     return undefined;
   }
   try {
-    return db
-      .prepare<[], Pick<Position, "topic" | "partition" | "nextOffset">>(
-        'SELECT topic, "partition", next_offset AS nextOffset FROM position',
-      )
-      .all();
+    return read(db);
   } catch {
     return undefined;
   } finally {

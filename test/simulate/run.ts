@@ -75,7 +75,7 @@ export async function simulate(seed: number, plan: readonly Step[]): Promise<Out
   try {
     for (const [index, step] of plan.entries()) {
       await take(run, step);
-      await checkAlways(run);
+      await checkAlways(run, index);
       steps++;
       trace = hash(
         "md5",

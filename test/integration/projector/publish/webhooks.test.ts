@@ -338,3 +338,19 @@ test("a public address is, also behind NAT64", async () => {
   expect(rangeOf("64:ff9b::5db8:d822")).toBe("unicast");
   expect(rangeOf("2606:4700::1111")).toBe("unicast");
 });
+
+test("of an endpoint that is removed while a message is on its way nothing is kept, nor of one that a switch brought back", async () => {
+  const endpoint = await add();
+  receiver.answer(() => "hang");
+  start({ answerMs: 400 });
+  tell("a", "One");
+  await until("the message", () => receiver.received.length === 1);
+  await WEBHOOK_HANDLERS["webhooks.remove"]({ id: endpoint.id }, { owner, signal });
+  const rest = () =>
+    projector.store.relays.names().length + projector.store.setAsides.list(relayOf(endpoint), "", 9).length;
+  await until("nothing kept", () => rest() === 0);
+  await stop();
+  projector.store.relays.advance(relayOf(endpoint), 7);
+  start();
+  await until("nothing brought back", () => rest() === 0);
+});
