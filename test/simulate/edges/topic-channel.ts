@@ -4,7 +4,7 @@ import { delay } from "../../../shared/clock.ts";
 import { currentMachine } from "../machine.ts";
 import { currentOutside, PARTITIONS } from "../outside.ts";
 
-export { bytesOf, REQUEST_BYTES } from "../../../projector/publish/topic-channel.ts";
+export { bytesOf, REQUEST_BYTES, TOO_LARGE_REASON } from "../../../projector/publish/topic-channel.ts";
 
 /** A topic in this process: what arrives there, and what is learned of it, are as the broker's mood is. */
 export function createTopicChannel<Row>({ topic, keyOf, outgoing }: TopicRows<Row>): Channel<Row> {
