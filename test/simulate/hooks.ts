@@ -13,6 +13,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
 const MODULES: Readonly<Record<string, string>> = {
   "projector/source/open-source.ts": "edges/open-source.ts",
   "projector/source/fold-workers.ts": "edges/fold-workers.ts",
+  "projector/publish/floor.ts": "edges/floor.ts",
   "projector/publish/topic-channel.ts": "edges/topic-channel.ts",
   "projector/publish/topic-limits.ts": "edges/topic-limits.ts",
   "projector/publish/webhooks/post.ts": "edges/post.ts",
