@@ -3,7 +3,7 @@ import { openBulk } from "../store/bulk.ts";
 import type { Store } from "../store/store.ts";
 import type { FoldedBatch, FoldedLead, FoldedView } from "./folded-batch.ts";
 import { createMatching, identityRow, sharingLeads } from "./matching.ts";
-import { putMatching } from "./write-view.ts";
+import { putMatching, tombstone } from "./write-view.ts";
 import { UNNUMBERED } from "./writing.ts";
 
 export interface BulkOptions {
@@ -22,7 +22,7 @@ export interface BulkWriting {
   write(batch: FoldedBatch): void;
   /** @throws SqliteError where a lead came twice */
   index(): void;
-  /** Puts the matching leads into the views, and takes out what spoke of erased leads. */
+  /** Puts the matching leads into the views. */
   finish(): void;
 }
 
@@ -51,7 +51,11 @@ export function createBulkWriting(store: Store, { erased, servingFile, failedAt 
   };
 
   const writeLead = ({ leadId, erased: isErased, dropped, owner, parts, identity, view }: FoldedLead) => {
-    if (isErased) store.erased.add(leadId);
+    if (isErased) {
+      store.erased.add(leadId);
+      // Subscribers may have its view from an earlier life of the database.
+      if (owner !== null) bulk.view(leadId, tombstone(owner, UNNUMBERED));
+    }
     if (dropped > 0) store.erased.countDropped(leadId, dropped);
     for (const { workspaceId, pieces, olderLogs } of parts) {
       const no = bulk.lead(leadId, workspaceId, workspaceId === owner);
@@ -71,12 +75,12 @@ export function createBulkWriting(store: Store, { erased, servingFile, failedAt 
     },
     index() {
       serving?.close();
+      bulk.keepLetters();
       bulk.index();
     },
     finish() {
       const matching = createMatching(store);
       for (const leadId of sharingLeads(store)) putMatching(store, leadId, matching(leadId));
-      store.deadLetters.eraseAll();
       bulk.end();
     },
   };

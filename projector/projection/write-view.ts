@@ -133,12 +133,24 @@ export function buryView(
   next: NextNumber,
   { leadId, workspaceId, traceparent }: ViewOf,
 ): void {
-  const none = { status: null, sectionNumbers: "[]", sectionEnds: "[]", sectionHashes: "" };
-  const row: ViewRow = { workspaceId, number: next(), traceparent, ...none, urlSlots: null, body: null };
+  const row: ViewRow = { ...tombstone(workspaceId, next()), traceparent };
   const before = views.head(leadId);
   if (before) views.update(before.row, row);
   else views.insert(leadId, row);
 }
+
+/** The row of a lead that has no view any more. */
+export const tombstone = (workspaceId: string, number: number): ViewRow => ({
+  workspaceId,
+  number,
+  status: null,
+  sectionNumbers: "[]",
+  sectionEnds: "[]",
+  sectionHashes: "",
+  traceparent: null,
+  urlSlots: null,
+  body: null,
+});
 
 const hashAt = (hashes: string, index: number): string =>
   hashes.slice(index * SECTION_HASH_CHARACTERS, (index + 1) * SECTION_HASH_CHARACTERS);

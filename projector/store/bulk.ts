@@ -17,7 +17,10 @@ export interface Bulk {
   log(no: number, row: LogRow): void;
   identity(leadId: string, workspaceId: string, row: IdentityRow): void;
   view(leadId: string, row: ViewRow): void;
+  /** Keeps a letter aside until `keepLetters`. */
   letter(letter: DeadLetter, failedAt: Date): void;
+  /** Stores the letters but for those of leads that are erased: what was never in the file needs no overwriting. */
+  keepLetters(): void;
   /**
    * Makes the indexes.
    * @throws SqliteError where a row came twice
@@ -26,6 +29,9 @@ export interface Bulk {
   /** Ends the transaction; from now on the database is written as any other. */
   end(): void;
 }
+
+const LETTER_COLUMNS =
+  'topic, "partition", "offset", "key", "timestamp", headers, value, code, reason, failed_at, lead_id';
 
 const CACHE_KIB = 65_536;
 
@@ -52,10 +58,8 @@ export function openBulk({ db }: Store): Bulk {
        traceparent, url_slots, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const identity = db.prepare("INSERT INTO lead_identity VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
-  const letter = db.prepare(
-    `INSERT INTO dead_letter (topic, "partition", "offset", "key", "timestamp", headers, value, code, reason, failed_at, lead_id)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  );
+  db.exec(`CREATE TEMP TABLE letter_aside AS SELECT ${LETTER_COLUMNS} FROM dead_letter WHERE 0`);
+  const letter = db.prepare("INSERT INTO temp.letter_aside VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   let last = 0;
   db.exec("BEGIN");
   return {
@@ -90,6 +94,13 @@ export function openBulk({ db }: Store): Bulk {
         row.urlSlots,
         row.body,
       ),
+    keepLetters() {
+      db.exec(`
+        INSERT INTO dead_letter (${LETTER_COLUMNS}) SELECT * FROM temp.letter_aside
+          WHERE (lead_id IS NULL OR lead_id NOT IN (SELECT lead_id FROM erased))
+            AND ("key" IS NULL OR "key" NOT IN (SELECT CAST(lead_id AS BLOB) FROM erased));
+        DROP TABLE temp.letter_aside`);
+    },
     index() {
       for (const { sql } of indexes) db.exec(sql);
     },
