@@ -55,9 +55,12 @@ export async function runProjection(running: Running, { toEnd = false } = {}): P
 
 /** Commits what waits, if anything does: what comes between two commits finds nothing pending. */
 export async function commit(running: Running, keepAlive?: Batch["keepAlive"]): Promise<void> {
-  const { projection, log, onCommit } = running;
+  const { projection, log, onCommit, onTrouble } = running;
   const committed = await persistently(projection.commit, running, keepAlive, projection.span);
-  if (committed) report(committed.result, log, onCommit);
+  if (!committed) return;
+  // Also what somebody else met who was stopped before it passed.
+  onTrouble?.(undefined);
+  report(committed.result, log, onCommit);
 }
 
 const placeOf = (record: SourceRecord | undefined): string =>

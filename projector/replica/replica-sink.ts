@@ -78,6 +78,7 @@ export function createReplicaSink(parts: ReplicaSinkParts): Sink {
         const running = { log, signal, onTrouble };
         const done = await persistently(() => commit(batch), running, batch.keepAlive, place);
         if (!done) return;
+        onTrouble(undefined);
         onBatch(batch);
         const { applied, erases } = done.result;
         if (erases) onErased();
