@@ -12,6 +12,7 @@ import { NOTHING_STORED } from "../projection/held-leads.ts";
 import { packBatch } from "../projection/packed-batch.ts";
 import { erasureOf } from "../projection/writing.ts";
 import { createFileLog } from "../source/file-log/file-log.ts";
+import { createFolderLook } from "../source/file-log/folder.ts";
 import { withWorkspacePartitions } from "../source/kafka/workspace-partitions.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import type { Share } from "../source/share.ts";
@@ -85,6 +86,8 @@ async function buildShare(
         reading.sink,
         signal,
       );
+      // Others' partitions too: so that it is seen where the topic has more of them than the archive.
+      await reading.sink.handle({ records: [], positions: begunIn(task.archive), more: false });
     }
     const archiveEnds = new Map(reading.positions().map((one) => [partitionName(one), one.nextOffset]));
     await openHistorySource(config, log, task.share).readToEnd(reading.sink, signal);
@@ -201,6 +204,16 @@ function requireSameRecord(record: SourceRecord, hash: string): void {
       "(npx lead-view rebuild --accept-loss). Nothing was switched",
   );
 }
+
+/** The beginning of each partition that an archive has. */
+const begunIn = (folder: string): Position[] =>
+  createFolderLook(folder, () => undefined)().map(({ topic, partition }) => ({
+    topic,
+    partition,
+    nextOffset: 0,
+    last: null,
+    cursor: null,
+  }));
 
 /** A mistyped folder would be an archive of nothing. */
 function requireArchive(folder: string): void {
