@@ -56,6 +56,8 @@ export function createScrubber({ store, checkpointer, between }: Scrubbing): () 
       if (rewritten !== undefined) checkpointer.truncate();
     } else if (checkpointer.isTruncated()) {
       await between(() => endScrub(store, mark));
+      // The next erase's mark may be the same again.
+      rewritten = undefined;
     }
   };
 }

@@ -40,6 +40,10 @@ test("the mark of an erase stays until the file was rewritten and its log was cu
     expect([asked, mark()]).toEqual([2, "2"]);
     await scrub();
     expect(mark()).toBeUndefined();
+    // The next erase's mark is the first one's again, and its own rewrite is due.
+    markUnscrubbed(store);
+    await scrub();
+    expect([asked, mark()]).toEqual([3, "1"]);
   } finally {
     projector.close();
   }
