@@ -22,7 +22,7 @@ export interface BulkWriting {
   write(batch: FoldedBatch): void;
   /** @throws SqliteError where a lead came twice */
   index(): void;
-  /** Puts the matching leads into the views, and takes out what spoke of erased leads. */
+  /** Puts the matching leads into the views. */
   finish(): void;
 }
 
@@ -71,12 +71,12 @@ export function createBulkWriting(store: Store, { erased, servingFile, failedAt 
     },
     index() {
       serving?.close();
+      bulk.letters();
       bulk.index();
     },
     finish() {
       const matching = createMatching(store);
       for (const leadId of sharingLeads(store)) putMatching(store, leadId, matching(leadId));
-      store.deadLetters.eraseAll();
       bulk.end();
     },
   };

@@ -17,7 +17,10 @@ export interface Bulk {
   log(no: number, row: LogRow): void;
   identity(leadId: string, workspaceId: string, row: IdentityRow): void;
   view(leadId: string, row: ViewRow): void;
+  /** Puts a letter aside until it is known which leads are erased. */
   letter(letter: DeadLetter, failedAt: Date): void;
+  /** Stores the letters that neither speak of an erased lead nor carry its key: of the others nothing is ever in the file. */
+  letters(): void;
   /**
    * Makes the indexes.
    * @throws SqliteError where a row came twice
@@ -28,6 +31,7 @@ export interface Bulk {
 }
 
 const CACHE_KIB = 65_536;
+const LETTER_COLUMNS = `topic, "partition", "offset", "key", "timestamp", headers, value, code, reason, failed_at, lead_id`;
 
 export function openBulk({ db }: Store): Bulk {
   db.pragma("journal_mode = OFF");
@@ -52,10 +56,8 @@ export function openBulk({ db }: Store): Bulk {
        traceparent, url_slots, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const identity = db.prepare("INSERT INTO lead_identity VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
-  const letter = db.prepare(
-    `INSERT INTO dead_letter (topic, "partition", "offset", "key", "timestamp", headers, value, code, reason, failed_at, lead_id)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  );
+  db.exec(`CREATE TEMP TABLE aside AS SELECT ${LETTER_COLUMNS} FROM dead_letter WHERE false`);
+  const letter = db.prepare("INSERT INTO aside VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   let last = 0;
   db.exec("BEGIN");
   return {
@@ -90,6 +92,14 @@ export function openBulk({ db }: Store): Bulk {
         row.urlSlots,
         row.body,
       ),
+    letters() {
+      db.exec(
+        `INSERT INTO dead_letter (${LETTER_COLUMNS}) SELECT ${LETTER_COLUMNS} FROM aside
+         WHERE (lead_id IS NULL OR lead_id NOT IN (SELECT lead_id FROM erased))
+           AND ("key" IS NULL OR "key" NOT IN (SELECT CAST(lead_id AS BLOB) FROM erased))`,
+      );
+      db.exec("DROP TABLE aside");
+    },
     index() {
       for (const { sql } of indexes) db.exec(sql);
     },

@@ -58,10 +58,6 @@ export function createDeadLetters(db: Connection) {
   const discard = db.prepare<[string, number, number]>(
     "INSERT INTO discarded VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
   );
-  const eraseAll = db.prepare(
-    `DELETE FROM dead_letter WHERE lead_id IN (SELECT lead_id FROM erased)
-       OR "key" IN (SELECT CAST(lead_id AS BLOB) FROM erased)`,
-  );
   const erase = db.prepare<[string, Buffer]>(`DELETE FROM dead_letter WHERE lead_id = ? OR "key" = ?`);
   const get = db.prepare<[string, number, number], Row>(`SELECT ${COLUMNS} FROM dead_letter WHERE ${AT}`);
   const list = db.prepare<[string, number, number, number], Row>(
@@ -135,8 +131,6 @@ export function createDeadLetters(db: Connection) {
       });
       return found;
     },
-    /** Forgets the letters of all erased leads. */
-    eraseAll: (): void => void eraseAll.run(),
     /** Forgets the letters of an erased lead: those that carry its key, or spoke of it. @returns how many */
     erase: (leadId: string): number => erase.run(leadId, Buffer.from(leadId)).changes,
   };
