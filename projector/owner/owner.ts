@@ -11,7 +11,7 @@ import { createWriting } from "../projection/writing.ts";
 import { behind, catchUp } from "../rebuild/build.ts";
 import { generationNumbers } from "../rebuild/generations.ts";
 import { type KeptEraser, startKeptEraser } from "../rebuild/kept-eraser.ts";
-import { type Compared, numberAll, takeOver } from "../rebuild/reconcile.ts";
+import { beginToServe, type Compared, takeOver } from "../rebuild/reconcile.ts";
 import type { BesideFold, WriteBatch } from "../rebuild/refold.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import { type Position, partitionName, SourceError } from "../source/source.ts";
@@ -126,7 +126,7 @@ export function createOwner(
               kept,
               sameLog: !acceptLoss,
             });
-          else store.transaction(() => numberAll(store));
+          else beginToServe(store, kept);
           if (isReplicaFile(servingFile)) goOnFromReplica(store);
         } finally {
           store.close();

@@ -131,6 +131,20 @@ export function addMissedDuties({ db, erased }: Store, file: string, generation:
   }
 }
 
+/**
+ * Makes a generation ready to serve where none did before: what it knows to be erased is a duty in all that are kept, for
+ * nobody knows what they hold.
+ */
+export function beginToServe(store: Store, kept: readonly number[]): void {
+  store.transaction(() => {
+    for (const generation of kept)
+      store.db
+        .prepare<[number]>("INSERT OR IGNORE INTO main.erase_duty SELECT ?, lead_id FROM main.erased")
+        .run(generation);
+    numberAll(store);
+  });
+}
+
 /** Numbers what has none, in the order of the leads' ids. */
 export function numberAll(store: Store): void {
   store.numbers.during((next) => {

@@ -7,8 +7,8 @@ import { canaryStart, foreignCanary } from "./what-was-said.ts";
 
 /** Milliseconds after which a dead owner's last word is not believed any more, with the second between two words. */
 const SILENCE_MS = 7_000;
-/** Milliseconds by which views may be late and called up to date, with the same second. */
-const LATE_MS = READY_MAX_LAG_S * 1_000 + 3_000;
+/** Milliseconds by which views may be late and called up to date: what its owner said last is believed so long. */
+const LATE_MS = READY_MAX_LAG_S * 1_000 + SILENCE_MS;
 
 /** Reads a lead as each workspace does, and looks at what comes. */
 export async function readLead({ simulation }: Run, leadId: string): Promise<void> {

@@ -3,9 +3,11 @@ import { accessSync, constants, globSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { runThreadsHere } from "../../shared/thread.ts";
 import { checkAlways } from "./always.ts";
 import { watchFolders } from "./disk.ts";
 import { upgradeRules } from "./edges/fold-version.ts";
+import { foldWith } from "./edges/fold-workers.ts";
 import { prepareThreads } from "./edges/worker-threads.ts";
 import { checkEnd } from "./ending.ts";
 import { numberProcesses } from "./machine.ts";
@@ -43,6 +45,7 @@ function isWritable(folder: string): boolean {
 /** To be called once, before anything is simulated. */
 export async function prepare(): Promise<void> {
   watchFolders();
+  runThreadsHere(true);
   numberProcesses();
   const root = fileURLToPath(new URL("../../", import.meta.url));
   const threads = globSync("{projector,shared}/**/*.ts", { cwd: root })
@@ -51,11 +54,14 @@ export async function prepare(): Promise<void> {
   await prepareThreads(threads.map((file) => new URL(file, new URL("../../", import.meta.url)).href));
 }
 
+const MOST_WORKERS = 3;
+
 /** Takes the steps, one after the other, until something is wrong; then lets time pass, and compares. */
 export async function simulate(seed: number, plan: readonly Step[]): Promise<Outcome> {
   const simulation = createSimulation(seed, join(MEMORY, `lead-view-simulation-${process.pid}`));
   const { machine, violations } = simulation;
   upgradeRules(1);
+  foldWith(1 + (seed % MOST_WORKERS));
   const run: Run = {
     simulation,
     entries: entriesOf(seed),

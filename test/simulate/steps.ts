@@ -83,6 +83,8 @@ export async function take(run: Run, step: Step): Promise<void> {
         : Number.NEGATIVE_INFINITY;
       const ms = step.ms < 0 ? Math.min(0, Math.max(step.ms, least)) : step.ms;
       machine.wallBase += ms;
+      // What came before looks older at once than it is.
+      if (ms > 0) run.awakeSince = machine.now;
       if (ms < 0) run.setBack -= ms;
       break;
     }
@@ -167,8 +169,11 @@ export async function take(run: Run, step: Step): Promise<void> {
     }
     case "stall": {
       const subscriber = chosen(step.which);
-      if (subscriber) subscriber.stalled = true;
-      subscriber?.connection?.stall();
+      if (!subscriber) break;
+      // One that is not there comes, and takes nothing from the first byte on.
+      if (!subscriber.connection) connect(simulation, subscriber);
+      subscriber.stalled = true;
+      subscriber.connection?.stall();
       break;
     }
     case "read on": {

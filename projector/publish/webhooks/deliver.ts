@@ -45,7 +45,8 @@ export async function deliverWebhooks(delivering: Delivering): Promise<void> {
   const unwritten = new Map<string, () => void>();
   let settled = false;
   let said = "";
-  let count = 0;
+  /** The endpoints that there were at the last look. */
+  let seen: ReadonlySet<string> = new Set();
   /** True where positions of endpoints may be kept that are no more. */
   let tidy = true;
 
@@ -110,6 +111,11 @@ export async function deliverWebhooks(delivering: Delivering): Promise<void> {
 
   /** Which endpoints are to be told of changes now. */
   const active = (): Endpoint[] => {
+    const all = endpoints.all();
+    // Also one that had no reader: it was disabled, or nothing is sent from here.
+    const known = new Set(all.map(({ id }) => id));
+    if (!known.isSupersetOf(seen)) tidy = true;
+    seen = known;
     if (!isAtHome(databaseDir, endpoints)) {
       settled = false;
       sayOnce(
@@ -120,10 +126,6 @@ export async function deliverWebhooks(delivering: Delivering): Promise<void> {
     }
     if (!settled) write("home", () => settleHere(databaseDir, endpoints));
     settled = true;
-    const all = endpoints.all();
-    // Also of one that was disabled, and had no reader.
-    if (all.length < count) tidy = true;
-    count = all.length;
     return all.filter(({ disabledReason }) => disabledReason === null);
   };
 

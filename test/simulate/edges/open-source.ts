@@ -1,3 +1,4 @@
+import { type Share, takes, WHOLE } from "../../../projector/source/share.ts";
 import {
   type Batch,
   type Position,
@@ -14,17 +15,20 @@ import { currentOutside, hashOf } from "../outside.ts";
 
 /** The log in this process, cut into batches as the seed has it. */
 export const openSource = (_config: Config): Source => createSource();
-export const openHistorySource = (_config: Config): Source => createSource();
+export const openHistorySource = (_config: unknown, _log: unknown, share: Share = WHOLE): Source =>
+  createSource(share);
+export const openWholeLog = (): Source => createSource();
 
 const POLL_MS = 20;
 
-function createSource(): Source {
+function createSource(share: Share = WHOLE): Source {
   let ends = new Map<string, number>();
   let trouble: string | undefined = "the event log is not read yet";
   const outside = currentOutside();
 
   const look = () => {
-    ends = new Map([...outside.log].map(([name, records]) => [name, records.length]));
+    const taken = [...outside.log].filter(([name]) => takes(share, beginningOf(name).partition));
+    ends = new Map(taken.map(([name, records]) => [name, records.length]));
   };
 
   const readAll = async (sink: Sink, signal: AbortSignal, follow: boolean): Promise<void> => {
@@ -33,6 +37,7 @@ function createSource(): Source {
       trouble = "the broker can't be reached";
       await delay(POLL_MS, signal);
     }
+    for (const [name, { partition }] of read) if (!takes(share, partition)) read.delete(name);
     for (const position of read.values()) requireSameLog(position, outside.log.get(partitionName(position)));
     look();
     const last = follow ? undefined : new Map(ends);
@@ -44,7 +49,7 @@ function createSource(): Source {
       }
       trouble = undefined;
       look();
-      const begun = [...outside.log.keys()].filter((name) => !read.has(name)).map(beginningOf);
+      const begun = [...ends.keys()].filter((name) => !read.has(name)).map(beginningOf);
       for (const position of begun) read.set(partitionName(position), position);
       const batch: Batch | undefined =
         nextBatch(read, last ?? ends) ?? (more || begun.length > 0 ? NOTHING_MORE : undefined);
