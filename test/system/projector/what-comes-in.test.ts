@@ -50,9 +50,9 @@ test("a repeat is counted, shown as one, and passed over by a rebuild and a look
   expect(JSON.parse(shown.stdout).map(({ outcome }: { outcome: string }) => outcome)).toEqual([
     "folded",
     "folded",
-    "repeated",
-    "repeated",
     "folded",
+    "repeated",
+    "repeated",
   ]);
   expect(shown.stdout).toContain('"score": 1.0');
   const then = cli("view", "--lead", "lead-1", "--at", "omni.lead/0/4");
