@@ -163,7 +163,9 @@ function watchMemory(child: ChildProcess): { readonly peak: () => number; readon
 async function startApi(start: (script: string) => ChildProcess, databaseDir: string, port: number) {
   const store = openStore(viewFile({ databaseDir }));
   const ids = store.db
-    .prepare<[], string>("SELECT lead_id FROM lead_view WHERE workspace_id = 'ws-1' AND body IS NOT NULL LIMIT 2000")
+    .prepare<[], string>(
+      "SELECT lead_id FROM lead_view WHERE workspace_id = 'ws-1' AND body IS NOT NULL LIMIT 2000",
+    )
     .pluck()
     .all();
   store.close();
