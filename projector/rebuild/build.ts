@@ -91,8 +91,6 @@ async function buildWith(building: Building, workers: number): Promise<Store> {
     }
     building.onProgress("match", 0, 0);
     bulk.finish();
-    store.db.pragma("journal_mode = WAL");
-    store.db.pragma("synchronous = NORMAL");
     return store;
   } catch (error) {
     store.close();

@@ -35,7 +35,7 @@ const LETTER_COLUMNS =
 
 const CACHE_KIB = 65_536;
 
-export function openBulk({ db }: Store): Bulk {
+export function openBulk({ db, views }: Store): Bulk {
   db.pragma("journal_mode = OFF");
   db.pragma("synchronous = OFF");
   // An index's entries are sorted in files where they are many.
@@ -52,10 +52,6 @@ export function openBulk({ db }: Store): Bulk {
   const log = db.prepare(
     `INSERT INTO action_log (lead_no, id, created_at, "role", role_order, has_documents, log)
      VALUES (?, ?, ?, ?, ?, ?, ?)`,
-  );
-  const view = db.prepare(
-    `INSERT INTO lead_view (lead_id, workspace_id, number, status, section_numbers, section_ends, section_hashes,
-       traceparent, url_slots, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const identity = db.prepare("INSERT INTO lead_identity VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
   db.exec(`CREATE TEMP TABLE letter_aside AS SELECT ${LETTER_COLUMNS} FROM dead_letter WHERE 0`);
@@ -81,19 +77,7 @@ export function openBulk({ db }: Store): Bulk {
       const at = failedAt.toISOString();
       letter.run(topic, partition, offset, key, timestamp, json, value, code, reason, at, leadId);
     },
-    view: (leadId, row) =>
-      void view.run(
-        leadId,
-        row.workspaceId,
-        row.number,
-        row.status,
-        row.sectionNumbers,
-        row.sectionEnds,
-        row.sectionHashes,
-        row.traceparent,
-        row.urlSlots,
-        row.body,
-      ),
+    view: views.insert,
     keepLetters() {
       db.exec(`
         INSERT INTO dead_letter (${LETTER_COLUMNS}) SELECT * FROM temp.letter_aside
