@@ -93,7 +93,7 @@ export function openConnection(
   const [ours, theirs] = duplexPair({ highWaterMark: 4_096 });
   Object.assign(theirs, { remoteAddress: "192.0.2.7" });
   let stalled = false;
-  const parse = chunkedParser(onStatus, onText);
+  const parse = chunkedParser({ onStatus, onText, onEnd: () => ours.destroy() });
   ours.on("data", (chunk: Buffer) => parse(chunk));
   ours.on("close", onClose);
   ours.on("end", onClose);
@@ -127,8 +127,8 @@ export interface Listening {
   readonly onClose: () => void;
 }
 
-/** Reads an HTTP/1.1 answer whose body is chunked. */
-function chunkedParser(onStatus: (status: number) => void, onText: (text: string) => void) {
+/** Reads an HTTP/1.1 answer whose body is chunked. The answer can end, and its connection be kept for another one. */
+function chunkedParser({ onStatus, onText, onEnd }: Omit<Listening, "onClose"> & { onEnd: () => void }) {
   let waiting: Buffer = Buffer.alloc(0);
   let inBody = false;
   return (chunk: Buffer): void => {
@@ -144,6 +144,7 @@ function chunkedParser(onStatus: (status: number) => void, onText: (text: string
       const end = waiting.indexOf("\r\n");
       if (end < 0) return;
       const size = Number.parseInt(waiting.toString("latin1", 0, end), 16);
+      if (size === 0) onEnd();
       if (!(size > 0) || waiting.length < end + 4 + size) return;
       onText(waiting.toString("utf8", end + 2, end + 2 + size));
       waiting = waiting.subarray(end + 4 + size);
