@@ -60,6 +60,8 @@ export interface ToShare {
 
 /** Batches of rows that wait to be taken; the worker folds on meanwhile. */
 const MOST_WAITING = 2;
+/** Bytes of records that are finished and handed over together. */
+const BATCH_BYTES = 512 * 1024;
 
 /** Reads a share of the log once, puts its records aside in slices of leads, and folds each slice's leads in memory. */
 export const BUILD_SHARE: ThreadWork<BuildShare, ToShare, FromShare> = {
@@ -91,9 +93,8 @@ async function buildShare(
     }
     const archiveEnds = new Map(reading.positions().map((one) => [partitionName(one), one.nextOffset]));
     await openHistorySource(config, log, task.share).readToEnd(reading.sink, signal);
-    for (const records of slices.drain()) {
+    for (const batch of foldWhole(slices.drain(), decode)) {
       signal.throwIfAborted();
-      const batch = foldWhole(records, decode);
       for (const letter of batch.deadLetters)
         if (letter.record.offset < (archiveEnds.get(partitionName(letter.record)) ?? 0))
           requireReadable(letter);
@@ -111,11 +112,16 @@ async function buildShare(
   }
 }
 
-/** Folds whole leads from all of their records, in memory. */
-function foldWhole(records: Iterable<SourceRecord>, decode: Decode): FoldedBatch {
-  const folding = createFolding(NOTHING_STORED, decode, { positions: [] });
-  for (const record of records) folding.fold(record);
-  return folding.take();
+/** Folds whole leads, one after the other, from all of their records: what one leaves in memory is garbage while it is young. */
+function* foldWhole(leads: Iterable<Iterable<SourceRecord>>, decode: Decode): Generator<FoldedBatch> {
+  const folding = createFolding(NOTHING_STORED, decode, { positions: [], mostBytes: 0 });
+  for (const records of leads) {
+    for (const record of records) folding.fold(record);
+    if (folding.pending().bytes < BATCH_BYTES) continue;
+    yield folding.take();
+    folding.settled();
+  }
+  yield folding.take();
 }
 
 /** Counts what was handed over and is not taken yet. */

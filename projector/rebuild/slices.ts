@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import type { SourceRecord } from "../source/source.ts";
-import { type Frame, frameOf, framesIn } from "./record-frames.ts";
+import { type Frame, frameOf, framesIn, leadByLead } from "./record-frames.ts";
 
 /** Bytes of a slice's records that wait to be written together. */
 const WRITTEN_AT_ONCE = 64 * 1024;
@@ -25,7 +25,7 @@ export interface SlicesOptions {
 export interface Slices {
   /** @param hash of the lead that the record speaks of */
   put(record: SourceRecord, hash: number): void;
-  /** Hands over the slices one after the other, each lead's records together and in their order. */
+  /** Hands over the records lead by lead: of each, and of those with its hash, all records in their order. */
   drain(): Generator<Iterable<SourceRecord>>;
   close(): void;
 }
@@ -35,14 +35,10 @@ export function createSlices(options: SlicesOptions): Slices {
   return {
     put: (record, hash) => level.put(frameOf(record, hash), hash),
     *drain() {
-      for (const frames of level.drain()) yield recordsIn(frames);
+      for (const frames of level.drain()) yield* leadByLead(frames);
     },
     close: level.close,
   };
-}
-
-function* recordsIn(bytes: Buffer): Generator<SourceRecord> {
-  for (const frame of framesIn(bytes)) yield frame.record();
 }
 
 interface Slice {

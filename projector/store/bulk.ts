@@ -35,8 +35,16 @@ const LETTER_COLUMNS =
 
 const CACHE_KIB = 65_536;
 
+/** What better-sqlite3 defends a database against, unless it is told that this is meant. */
+function withoutJournal(db: Store["db"]): void {
+  db.unsafeMode(true);
+  const mode = db.pragma("journal_mode = OFF", { simple: true });
+  db.unsafeMode(false);
+  if (mode !== "off") throw new Error(`a build wants no journal, and SQLite keeps one: ${mode}`);
+}
+
 export function openBulk({ db, views }: Store): Bulk {
-  db.pragma("journal_mode = OFF");
+  withoutJournal(db);
   db.pragma("synchronous = OFF");
   // An index's entries are sorted in files where they are many.
   db.pragma("temp_store = FILE");
