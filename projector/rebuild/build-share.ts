@@ -9,7 +9,7 @@ import type { DecodeErrorCode } from "../decode/decode-error.ts";
 import type { FoldedBatch } from "../projection/folded-batch.ts";
 import { createFolding } from "../projection/folding.ts";
 import { NOTHING_STORED } from "../projection/held-leads.ts";
-import { packBatch } from "../projection/packed-batch.ts";
+import { createBatchPacker } from "../projection/packed-batch.ts";
 import { erasureOf } from "../projection/writing.ts";
 import { createFileLog } from "../source/file-log/file-log.ts";
 import { createFolderLook } from "../source/file-log/folder.ts";
@@ -50,18 +50,20 @@ export interface BuildShare {
 
 export type FromShare =
   | { readonly type: "read"; readonly records: number }
-  /** A packed batch of finished leads. */
-  | { readonly type: "rows"; readonly batch: ArrayBuffer; readonly records: number };
+  /** Packed batches of finished leads. */
+  | { readonly type: "rows"; readonly batches: ArrayBuffer; readonly records: number };
 
-/** So many batches of rows were taken. */
+/** So many messages with rows were taken. */
 export interface ToShare {
   readonly taken: number;
 }
 
-/** Batches of rows that wait to be taken; the worker folds on meanwhile. */
+/** Messages with rows that wait to be taken; the worker folds on meanwhile. */
 const MOST_WAITING = 2;
-/** Bytes of records that are finished and handed over together. */
-const BATCH_BYTES = 512 * 1024;
+/** Bytes of rows that are handed over together. */
+const MESSAGE_BYTES = 1024 ** 2;
+/** The last lead of a message goes beyond. */
+const MESSAGE_ROOM = 128 * 1024;
 
 /** Reads a share of the log once, puts its records aside in slices of leads, and folds each slice's leads in memory. */
 export const BUILD_SHARE: ThreadWork<BuildShare, ToShare, FromShare> = {
@@ -93,22 +95,30 @@ async function buildShare(
     }
     const archiveEnds = new Map(reading.positions().map((one) => [partitionName(one), one.nextOffset]));
     await openHistorySource(config, log, task.share).readToEnd(reading.sink, signal);
+    let rows = createBatchPacker(MESSAGE_BYTES + MESSAGE_ROOM);
+    let records = 0;
+    const post = async () => {
+      await waiting.below(MOST_WAITING);
+      waiting.one();
+      const batches = rows.finish();
+      port.post({ type: "rows", batches, records }, [batches]);
+      rows = createBatchPacker(MESSAGE_BYTES + MESSAGE_ROOM);
+      records = 0;
+    };
     for (const batch of foldWhole(slices.drain(), decode)) {
-      signal.throwIfAborted();
       for (const letter of batch.deadLetters)
         if (letter.record.offset < (archiveEnds.get(partitionName(letter.record)) ?? 0))
           requireReadable(letter);
-      await post(batch.counts.records, packBatch(batch));
+      rows.add(batch);
+      records += batch.counts.records;
+      if (rows.length() < MESSAGE_BYTES) continue;
+      signal.throwIfAborted();
+      await post();
     }
-    await post(0, packBatch(reading.rest()));
+    rows.add(reading.rest());
+    await post();
   } finally {
     slices.close();
-  }
-
-  async function post(records: number, batch: ArrayBuffer): Promise<void> {
-    await waiting.below(MOST_WAITING);
-    waiting.one();
-    port.post({ type: "rows", batch, records }, [batch]);
   }
 }
 
@@ -117,11 +127,9 @@ function* foldWhole(leads: Iterable<Iterable<SourceRecord>>, decode: Decode): Ge
   const folding = createFolding(NOTHING_STORED, decode, { positions: [], mostBytes: 0 });
   for (const records of leads) {
     for (const record of records) folding.fold(record);
-    if (folding.pending().bytes < BATCH_BYTES) continue;
     yield folding.take();
     folding.settled();
   }
-  yield folding.take();
 }
 
 /** Counts what was handed over and is not taken yet. */
