@@ -15,9 +15,9 @@ export interface BatchPacker {
   finish(): ArrayBuffer;
 }
 
-/** @param expected bytes that it is to have room for at once */
-export function createBatchPacker(expected: number): BatchPacker {
-  const packer = createPacker(expected);
+/** @param room memory to begin with; where it is full, larger takes its place */
+export function createBatchPacker(room: ArrayBuffer): BatchPacker {
+  const packer = createPacker(room);
   return {
     add({ leads, deadLetters, positions, counts }) {
       packer.flag(true);

@@ -9,7 +9,7 @@ export interface Packer {
   /** Bytes that were written. */
   length(): number;
   list<T>(values: readonly T[], pack: (packer: Packer, value: T) => void): void;
-  /** All that was written, in memory of its own, which can be handed over to another thread. */
+  /** All that was written, in memory that can be handed over to another thread; behind it is room. */
   finish(): ArrayBuffer;
 }
 
@@ -18,9 +18,9 @@ const MOST_BYTES_A_UNIT = 3;
 /** The length of what is null. */
 const NONE = 0xffffffff;
 
-/** @param expected bytes that it has room for at once */
-export function createPacker(expected: number): Packer {
-  let buffer = Buffer.from(new ArrayBuffer(expected));
+/** @param room memory to begin with; where it is full, larger takes its place */
+export function createPacker(room: ArrayBuffer): Packer {
+  let buffer = Buffer.from(room);
   let at = 0;
   const reserve = (bytes: number) => {
     if (at + bytes <= buffer.length) return;
@@ -64,8 +64,7 @@ export function createPacker(expected: number): Packer {
       writeLength(values.length);
       for (const value of values) pack(packer, value);
     },
-    // Memory that is transferred goes whole: what is not used of it is left out only where that is most of it.
-    finish: () => (2 * at < buffer.length ? buffer.buffer.slice(0, at) : buffer.buffer) as ArrayBuffer,
+    finish: () => buffer.buffer as ArrayBuffer,
   };
   return packer;
 }

@@ -53,17 +53,17 @@ export type FromShare =
   /** Packed batches of finished leads. */
   | { readonly type: "rows"; readonly batches: ArrayBuffer; readonly records: number };
 
-/** So many messages with rows were taken. */
+/** A message with rows was taken: its memory comes back. */
 export interface ToShare {
-  readonly taken: number;
+  readonly taken: ArrayBuffer;
 }
 
 /** Messages with rows that wait to be taken; the worker folds on meanwhile. */
 const MOST_WAITING = 2;
 /** Bytes of rows that are handed over together. */
 const MESSAGE_BYTES = 1024 ** 2;
-/** The last lead of a message goes beyond. */
-const MESSAGE_ROOM = 128 * 1024;
+/** Bytes of memory of a message: its last lead goes beyond. */
+const MESSAGE_ROOM = 1.25 * 1024 ** 2;
 
 /** Reads a share of the log once, puts its records aside in slices of leads, and folds each slice's leads in memory. */
 export const BUILD_SHARE: ThreadWork<BuildShare, ToShare, FromShare> = {
@@ -80,7 +80,7 @@ async function buildShare(
   const log = createLog("projector", "warn");
   const config = await withWorkspacePartitions(readConfig(process.env), log, { signal });
   const decode = createDecoder(config);
-  const waiting = createWaiting(port);
+  const outgoing = createOutgoing(port, signal);
   const slices = createSlices({ path: task.path, count: task.slices, sliceBytes: task.sliceBytes });
   try {
     const reading = readInto(slices, task, decode, (records) => port.post({ type: "read", records }));
@@ -95,16 +95,8 @@ async function buildShare(
     }
     const archiveEnds = new Map(reading.positions().map((one) => [partitionName(one), one.nextOffset]));
     await openHistorySource(config, log, task.share).readToEnd(reading.sink, signal);
-    let rows = createBatchPacker(MESSAGE_BYTES + MESSAGE_ROOM);
+    let rows = createBatchPacker(await outgoing.room());
     let records = 0;
-    const post = async () => {
-      await waiting.below(MOST_WAITING);
-      waiting.one();
-      const batches = rows.finish();
-      port.post({ type: "rows", batches, records }, [batches]);
-      rows = createBatchPacker(MESSAGE_BYTES + MESSAGE_ROOM);
-      records = 0;
-    };
     for (const batch of foldWhole(slices.drain(), decode)) {
       for (const letter of batch.deadLetters)
         if (letter.record.offset < (archiveEnds.get(partitionName(letter.record)) ?? 0))
@@ -112,11 +104,12 @@ async function buildShare(
       rows.add(batch);
       records += batch.counts.records;
       if (rows.length() < MESSAGE_BYTES) continue;
-      signal.throwIfAborted();
-      await post();
+      outgoing.post(rows.finish(), records);
+      rows = createBatchPacker(await outgoing.room());
+      records = 0;
     }
     rows.add(reading.rest());
-    await post();
+    outgoing.post(rows.finish(), records);
   } finally {
     slices.close();
   }
@@ -132,22 +125,29 @@ function* foldWhole(leads: Iterable<Iterable<SourceRecord>>, decode: Decode): Ge
   }
 }
 
-/** Counts what was handed over and is not taken yet. */
-function createWaiting(port: Port<ToShare, FromShare>) {
-  let waiting = 0;
+/** Hands rows over, in memory that goes to and fro: new memory would be garbage, outside of the heap, a thousand times. */
+function createOutgoing(port: Port<ToShare, FromShare>, signal: AbortSignal) {
+  const free = Array.from({ length: MOST_WAITING + 1 }, () => new ArrayBuffer(MESSAGE_ROOM));
   let wake: () => void = () => undefined;
   port.onMessage(({ taken }) => {
-    waiting -= taken;
+    free.push(taken);
     wake();
   });
+  signal.addEventListener("abort", () => wake(), { once: true });
   return {
-    one: (): void => void waiting++,
-    async below(most: number): Promise<void> {
-      while (waiting >= most)
+    /** Memory for the next rows, once there is some. */
+    async room(): Promise<ArrayBuffer> {
+      for (;;) {
+        signal.throwIfAborted();
+        const room = free.pop();
+        if (room) return room;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
+      }
     },
+    post: (batches: ArrayBuffer, records: number): void =>
+      port.post({ type: "rows", batches, records }, [batches]),
   };
 }
 

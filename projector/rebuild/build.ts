@@ -131,7 +131,7 @@ async function loadLeads(bulk: BulkWriting, building: Building, workers: number)
           }
           folded += message.records;
           if (message.records > 0) onProgress("fold", Math.min(folded, expected), expected);
-          thread.post({ taken: 1 });
+          thread.post({ taken: message.batches }, [message.batches]);
         },
         ended: (error) => (error ? reject(error) : resolve()),
       },
