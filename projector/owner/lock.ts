@@ -3,6 +3,7 @@ import Database from "better-sqlite3";
 import { delay } from "../../shared/clock.ts";
 import { createPrivately } from "../../shared/sqlite.ts";
 import { isPassing } from "../projection/trouble.ts";
+import { removeLeftovers } from "../rebuild/generations.ts";
 
 /** The right to write into a folder (rule: one owner). */
 export interface Ownership {
@@ -14,7 +15,7 @@ const TRY_MS = 100;
 
 /**
  * Takes the folder, where nobody has it. The right is an exclusive transaction that is held open on a small file of its
- * own: the system drops it when its holder dies, however it dies.
+ * own: the system drops it when its holder dies, however it dies. What an owner left behind that died is gone then.
  * @returns undefined where another process owns the folder
  */
 export function tryToOwn(databaseDir: string): Ownership | undefined {
@@ -23,6 +24,7 @@ export function tryToOwn(databaseDir: string): Ownership | undefined {
   const db = new Database(file, { timeout: 0 });
   try {
     db.exec("BEGIN EXCLUSIVE");
+    removeLeftovers(databaseDir);
     return { release: () => db.close() };
   } catch (error) {
     db.close();
