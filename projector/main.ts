@@ -24,9 +24,9 @@ try {
   const { monitor, stop } = await startOps(config, log);
   const tracing = await openTracing(config);
   try {
-    const ownership = await becomeOwner(config.databaseDir, stopping.signal, () => {
-      monitor.is("standby", "this projector is a standby: another one owns the folder");
-      log.info({ databaseDir: config.databaseDir }, "standby: another projector owns the folder");
+    const ownership = await becomeOwner(config.databaseDir, stopping.signal, (why) => {
+      monitor.is("standby", why);
+      log.info({ databaseDir: config.databaseDir }, why);
     });
     try {
       const parts = { log, monitor, tracing };

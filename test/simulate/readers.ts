@@ -77,6 +77,8 @@ export const withoutUrls = (body: string): string =>
 
 /** One request over a connection of its own, as the API's server has it from the network; its answer as it comes. */
 export interface Connection {
+  /** True while it takes what had come before it stalled, or until what it had room for was full. */
+  readonly takesOld: boolean;
   /** From now on nothing is taken of what comes. */
   stall(): void;
   resume(): void;
@@ -93,6 +95,7 @@ export function openConnection(
   const [ours, theirs] = duplexPair({ highWaterMark: 4_096 });
   Object.assign(theirs, { remoteAddress: "192.0.2.7" });
   let stalled = false;
+  let takesOld = false;
   const parse = chunkedParser({ onStatus, onText, onEnd: () => ours.destroy() });
   ours.on("data", (chunk: Buffer) => parse(chunk));
   ours.on("close", onClose);
@@ -104,13 +107,22 @@ export function openConnection(
     ours.write(`GET ${path} HTTP/1.1\r\nhost: sim\r\n${text.join("")}\r\n`);
   });
   return {
+    get takesOld() {
+      return takesOld;
+    },
     stall() {
       stalled = true;
       ours.pause();
     },
     resume() {
-      if (stalled) inActor(actor, () => ours.resume());
+      if (!stalled) return;
       stalled = false;
+      inActor(actor, () => {
+        takesOld = true;
+        if (ours.readableLength > 0) ours.read(ours.readableLength);
+        takesOld = false;
+        ours.resume();
+      });
     },
     close() {
       inActor(actor, () => {
