@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { ChangeFeed } from "../change-feed.ts";
 import { metricsOfAll } from "../cluster-metrics.ts";
+import type { ChangeFeed } from "../feed/change-feed.ts";
 import type { createAsker } from "../primary.ts";
 
 const DURATIONS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];

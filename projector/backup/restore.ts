@@ -53,7 +53,6 @@ export async function restore(config: Config, folder: string, log: Logger): Prom
       throw new Error(
         `${databaseDir} holds ${there.join(", ")}: restore into an empty DATABASE_DIR, or move these away with their -wal and -shm files`,
       );
-    removeDatabase(building);
     const views = basename(generationFile(databaseDir, generation));
     copyPrivately(join(folder, views), building);
     const caughtUp = await foldTheRest(config, building, log);

@@ -6,7 +6,7 @@ import type { Logger } from "../../shared/log.ts";
 import type { Connection } from "../../shared/sqlite.ts";
 import { persistently } from "../projection/persistently.ts";
 import { createKafka, isKafkaTrouble } from "../source/kafka/client.ts";
-import { ensureSmallTopic } from "../source/kafka/ensure-topic.ts";
+import { ensureSmallTopic } from "../source/kafka/create-topics.ts";
 import { createKafkaSource } from "../source/kafka/kafka-source.ts";
 import { wholeTopics } from "../source/kafka/whole-topics.ts";
 import {

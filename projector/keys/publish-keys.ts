@@ -2,7 +2,7 @@ import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { KeyChange } from "../../shared/keys.ts";
 import type { Logger } from "../../shared/log.ts";
 import { createKafka } from "../source/kafka/client.ts";
-import { ensureSmallTopic } from "../source/kafka/ensure-topic.ts";
+import { ensureSmallTopic } from "../source/kafka/create-topics.ts";
 import { keyMessage } from "./key-record.ts";
 
 /**

@@ -8,7 +8,6 @@ import type { Monitor } from "../ops/monitor.ts";
 import { isPassing } from "../projection/trouble.ts";
 import { readTopicLimits, warnOfLimits } from "../publish/topic-limits.ts";
 import { openEndpoints, webhooksFile } from "../publish/webhooks/endpoints.ts";
-import { removeLeftovers } from "../rebuild/generations.ts";
 import { RETURNS } from "../source/source.ts";
 import type { Tracing } from "../trace/tracing.ts";
 import { carryOut } from "./carry-out.ts";
@@ -44,7 +43,6 @@ export async function runOwner(
 ): Promise<void> {
   const { databaseDir } = config;
   monitor.is("owner", "the generation that serves is being opened");
-  removeLeftovers(databaseDir);
   const decode = createDecoder(config);
   const endpoints = await untilPassed("the endpoints' file", () => openEndpoints(webhooksFile(databaseDir)), {
     log,

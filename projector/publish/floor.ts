@@ -4,7 +4,7 @@ import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
 import { type Shard, shardName } from "../../shared/shard.ts";
 import { createKafka } from "../source/kafka/client.ts";
-import { ensureSmallTopic } from "../source/kafka/ensure-topic.ts";
+import { ensureSmallTopic } from "../source/kafka/create-topics.ts";
 import type { Store } from "../store/store.ts";
 import { type FloorRecord, floorMessage } from "./floor-record.ts";
 import { mendAfterRestore, noticeRestore } from "./restored.ts";

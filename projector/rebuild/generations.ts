@@ -44,9 +44,13 @@ export function listGenerations(databaseDir: string): Generation[] {
 const bytesOf = (file: string): number =>
   SUFFIXES.reduce((sum, suffix) => sum + (statSync(file + suffix, { throwIfNoEntry: false })?.size ?? 0), 0);
 
-/** The number of the next generation: above all that are there. */
-export const nextGeneration = (databaseDir: string): number =>
-  Math.max(servingGeneration(databaseDir), ...generationNumbers(databaseDir)) + 1;
+/** The number of the next generation: above all that anything is there of. */
+export function nextGeneration(databaseDir: string): number {
+  const numbers = readdirSync(databaseDir).map((name) =>
+    Number(/^lead_view\.(\d+)\.sqlite/.exec(name)?.[1] ?? 0),
+  );
+  return Math.max(servingGeneration(databaseDir), ...numbers) + 1;
+}
 
 /** The generations that are kept beside the serving one. */
 export const keptGenerations = (databaseDir: string): number[] => {
@@ -73,12 +77,19 @@ export const buildingFile = (databaseDir: string): string => join(databaseDir, "
 export const verifyFile = (databaseDir: string): string =>
   join(databaseDir, `lead_view.verify-${process.pid}.sqlite`);
 
-/** Removes what a build or a check left behind whose process is gone. Only the owner may. */
+/**
+ * Removes what a build, a check or a removal left behind whose process is gone. Only the owner may. A log without its
+ * database holds what may be erased since, and would be taken for the log of the next database of that name.
+ */
 export function removeLeftovers(databaseDir: string): void {
   for (const name of readdirSync(databaseDir)) {
-    if (/^lead_view\.building\.sqlite/.test(name)) rmSync(join(databaseDir, name), { force: true });
     const pid = /^lead_view\.verify-(\d+)\.sqlite/.exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(databaseDir, name), { force: true });
+    const database = /^(.+\.sqlite)-(?:wal|shm|journal)$/.exec(name)?.[1];
+    const isLeft =
+      name.startsWith("lead_view.building.sqlite") ||
+      (pid !== undefined && !isAlive(Number(pid))) ||
+      (database !== undefined && !existsSync(join(databaseDir, database)));
+    if (isLeft) rmSync(join(databaseDir, name), { force: true });
   }
 }
 

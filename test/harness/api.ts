@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type { FeedLimits } from "../../api/change-feed.ts";
+import type { FeedLimits } from "../../api/feed/change-feed.ts";
 import { openKeysReader } from "../../api/keys.ts";
 import type { Shards } from "../../api/plugins/forward.ts";
 import { createPresigner } from "../../api/presign.ts";

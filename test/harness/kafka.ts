@@ -51,7 +51,12 @@ export async function openCluster(config: KafkaConfig, partitions = 2) {
   await admin.connect();
   const create = (names: readonly string[]) => createTopics(admin, names, partitions);
   await create(topicNames(config));
-  const producer: Producer = kafka.producer({ allowAutoTopicCreation: false });
+  // What a partition took is not there twice where another one of the same request was not ready yet.
+  const producer: Producer = kafka.producer({
+    allowAutoTopicCreation: false,
+    idempotent: true,
+    maxInFlightRequests: 1,
+  });
   await producer.connect();
   return {
     kafka,

@@ -4,11 +4,9 @@ import { basename, join } from "node:path";
 import type Database from "./edges/sqlite.ts";
 import { forgetFiles, isSynced, openConnections, writesFile } from "./edges/sqlite.ts";
 import { type Actor, currentActor, currentMachine, Killed } from "./machine.ts";
+import { forgetLogs, losable, noteAllSynced, noteSynced } from "./write-ahead-logs.ts";
 
 // What becomes of files where a process dies, the power fails, or a folder is restored.
-
-const WAL_HEADER = 32;
-const FRAME_HEADER = 24;
 
 /** Has every change of the folders made by simulated processes counted as an effect, before which they can die. */
 export function watchFolders(): void {
@@ -35,6 +33,7 @@ export function bury(dead: ReadonlySet<Actor>): void {
   if (theirs.length === 0) return;
   const held = new Set([...openConnections].filter((one) => !theirs.includes(one)).flatMap(filesOf));
   const lost = new Set(theirs.flatMap(filesOf).filter((file) => !held.has(file)));
+  for (const file of lost) noteSynced(file);
   const before = [...lost].flatMap((file) => copyOf(file));
   for (const connection of theirs) connection.bury();
   for (const { file, content, log } of before) {
@@ -72,25 +71,6 @@ export function drawPowerCut(folder: string): () => void {
   };
 }
 
-/** The lengths to which the write-ahead log may be cut: behind each commit that no checkpoint has moved yet. */
-function losable(file: string): number[] {
-  const [log, index] = [`${file}-wal`, `${file}-shm`];
-  if (!fs.existsSync(log) || !fs.existsSync(index)) return [];
-  const shared = fs.readFileSync(index);
-  if (shared.length < 100) return [];
-  const [last, moved] = [shared.readUInt32LE(16), shared.readUInt32LE(96)];
-  const bytes = fs.readFileSync(log);
-  if (bytes.length < WAL_HEADER) return [];
-  const frame = FRAME_HEADER + bytes.readUInt32BE(8);
-  const ends: number[] = [];
-  for (let number = 0; number <= last && WAL_HEADER + number * frame <= bytes.length; number++) {
-    const at = WAL_HEADER + (number - 1) * frame;
-    const isCommit = number === 0 || bytes.readUInt32BE(at + 4) !== 0;
-    if (isCommit && number >= moved) ends.push(WAL_HEADER + number * frame);
-  }
-  return ends;
-}
-
 /** All files of a folder as they are now. */
 export type FolderCopy = ReadonlyMap<string, Buffer>;
 
@@ -107,6 +87,7 @@ export function copyFolder(folder: string): FolderCopy {
 export function restoreFolder(folder: string, copy: FolderCopy): void {
   for (const name of fs.readdirSync(folder)) fs.rmSync(join(folder, name), { force: true });
   for (const [name, content] of copy) fs.writeFileSync(join(folder, name), content);
+  for (const name of copy.keys()) if (name.endsWith(".sqlite")) noteAllSynced(join(folder, name));
 }
 
 /** The files that hold a text. */
@@ -120,4 +101,5 @@ export const sizesOf = (folder: string): ReadonlyMap<string, number> =>
 export function closeAll(): void {
   for (const connection of [...openConnections]) connection.bury();
   forgetFiles();
+  forgetLogs();
 }

@@ -77,6 +77,8 @@ export const withoutUrls = (body: string): string =>
 
 /** One request over a connection of its own, as the API's server has it from the network; its answer as it comes. */
 export interface Connection {
+  /** True while it takes what had come before it stalled, or until what it had room for was full. */
+  readonly takesOld: boolean;
   /** From now on nothing is taken of what comes. */
   stall(): void;
   resume(): void;
@@ -93,7 +95,8 @@ export function openConnection(
   const [ours, theirs] = duplexPair({ highWaterMark: 4_096 });
   Object.assign(theirs, { remoteAddress: "192.0.2.7" });
   let stalled = false;
-  const parse = chunkedParser(onStatus, onText);
+  let takesOld = false;
+  const parse = chunkedParser({ onStatus, onText, onEnd: () => ours.destroy() });
   ours.on("data", (chunk: Buffer) => parse(chunk));
   ours.on("close", onClose);
   ours.on("end", onClose);
@@ -104,13 +107,22 @@ export function openConnection(
     ours.write(`GET ${path} HTTP/1.1\r\nhost: sim\r\n${text.join("")}\r\n`);
   });
   return {
+    get takesOld() {
+      return takesOld;
+    },
     stall() {
       stalled = true;
       ours.pause();
     },
     resume() {
-      if (stalled) inActor(actor, () => ours.resume());
+      if (!stalled) return;
       stalled = false;
+      inActor(actor, () => {
+        takesOld = true;
+        if (ours.readableLength > 0) ours.read(ours.readableLength);
+        takesOld = false;
+        ours.resume();
+      });
     },
     close() {
       inActor(actor, () => {
@@ -127,8 +139,8 @@ export interface Listening {
   readonly onClose: () => void;
 }
 
-/** Reads an HTTP/1.1 answer whose body is chunked. */
-function chunkedParser(onStatus: (status: number) => void, onText: (text: string) => void) {
+/** Reads an HTTP/1.1 answer whose body is chunked. The answer can end, and its connection be kept for another one. */
+function chunkedParser({ onStatus, onText, onEnd }: Omit<Listening, "onClose"> & { onEnd: () => void }) {
   let waiting: Buffer = Buffer.alloc(0);
   let inBody = false;
   return (chunk: Buffer): void => {
@@ -144,6 +156,7 @@ function chunkedParser(onStatus: (status: number) => void, onText: (text: string
       const end = waiting.indexOf("\r\n");
       if (end < 0) return;
       const size = Number.parseInt(waiting.toString("latin1", 0, end), 16);
+      if (size === 0) onEnd();
       if (!(size > 0) || waiting.length < end + 4 + size) return;
       onText(waiting.toString("utf8", end + 2, end + 2 + size));
       waiting = waiting.subarray(end + 4 + size);

@@ -223,7 +223,7 @@ async function runProjector(config: Config, projector: Projector): Promise<void>
   );
   const { signal } = projector.stopping;
   try {
-    const ownership = await becomeOwner(config.databaseDir, signal, () => monitor.is("standby", "a standby"));
+    const ownership = await becomeOwner(config.databaseDir, signal, (why) => monitor.is("standby", why));
     projector.owns = ownership !== undefined;
     try {
       if (ownership) await runOwner({ config, log, monitor, tracing: passingOn }, signal);

@@ -102,8 +102,9 @@ export class Readers {
     };
     const parse = eventParser((event) => {
       if (subscriber.connection !== connection) return;
-      if (subscriber.revoked && now() > subscriber.revokedAt + REVOKED_MS && event.event !== "ended")
-        this.#report(`${reader.name} reads on ${now() - subscriber.revokedAt} ms after its key was revoked`);
+      const late = now() - subscriber.revokedAt;
+      if (subscriber.revoked && late > REVOKED_MS && event.event !== "ended" && !connection.takesOld)
+        this.#report(`${reader.name} reads on ${late} ms after its key was revoked`);
       this.#event(subscriber, event);
     });
     const connection: Connection = openConnection(api, path, headers, {

@@ -15,7 +15,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function leadView(args: readonly string[], env: Record<string, string> = {}) {
+function leadView(args: readonly string[], env: Record<string, string | undefined> = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [LEAD_VIEW, ...args], {
     cwd: folder,
     env: { ...process.env, LOG_LEVEL: "error", DATABASE_DIR: join(folder, "views"), ...env },
@@ -31,6 +31,19 @@ test("the list of commands is help, and an error where there is none, or an unkn
   expect(leadView(["exports"])).toMatchObject({
     status: 2,
     stderr: expect.stringContaining("unknown command"),
+  });
+});
+
+test("what was compiled is kept in the user's own cache folder; where it can't be, a command does all the same", () => {
+  const cache = join(folder, "cache");
+  const kept = { NODE_COMPILE_CACHE: undefined, XDG_CACHE_HOME: cache };
+  expect(leadView(["--version"], kept).status).toBe(0);
+  expect(readdirSync(join(cache, "lead-view", "compiled"))).not.toEqual([]);
+  const noFolder = join(folder, "no-folder");
+  writeFileSync(noFolder, "");
+  expect(leadView(["--version"], { ...kept, XDG_CACHE_HOME: noFolder })).toMatchObject({
+    status: 0,
+    stderr: "",
   });
 });
 

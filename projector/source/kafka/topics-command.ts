@@ -43,13 +43,19 @@ async function create(
   { partitions, replication, retentionMs }: TopicsOptions,
 ): Promise<Outcome> {
   if (!kafka) throw new UsageError("set KAFKA_BROKERS to the brokers, such as localhost:9092");
-  const [{ createKafka, hopeless }, { topicDifferences }, { FOREVER, wantedTopics }, { createLog }] =
-    await Promise.all([
-      import("./client.ts"),
-      import("./topic-differences.ts"),
-      import("./wanted-topics.ts"),
-      import("../../../shared/log.ts"),
-    ]);
+  const [
+    { createKafka, hopeless },
+    { createTopics },
+    { topicDifferences },
+    { FOREVER, wantedTopics },
+    { createLog },
+  ] = await Promise.all([
+    import("./client.ts"),
+    import("./create-topics.ts"),
+    import("./topic-differences.ts"),
+    import("./wanted-topics.ts"),
+    import("../../../shared/log.ts"),
+  ]);
   const admin = createKafka(kafka, createLog("projector", "warn")).admin();
   const all = wantedTopics(kafka, {
     partitions: partitions ?? DEFAULT_PARTITIONS,
@@ -61,7 +67,7 @@ async function create(
     await admin.connect();
     const existing = new Set(await admin.listTopics());
     const missing = all.filter(({ topic }) => !existing.has(topic));
-    if (missing.length > 0) await admin.createTopics({ topics: missing, waitForLeaders: true });
+    if (missing.length > 0) await createTopics(admin, missing);
     const found = all.filter(({ topic }) => existing.has(topic));
     const asked = { partitions: partitions !== undefined, retention: retentionMs !== undefined };
     const differences = await topicDifferences(admin, found, asked);

@@ -1,4 +1,5 @@
 import type { Admin } from "kafkajs";
+import { createTopics as create } from "../../../projector/source/kafka/create-topics.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 
 /** All topics that a projector reads and writes. */
@@ -14,13 +15,13 @@ export async function createTopics(
   names: readonly string[],
   numPartitions: number,
 ): Promise<void> {
-  await admin.createTopics({
-    waitForLeaders: true,
-    topics: names.map((topic) => ({
+  await create(
+    admin,
+    names.map((topic) => ({
       topic,
       numPartitions,
       replicationFactor: 1,
       configEntries: [{ name: "retention.ms", value: "-1" }],
     })),
-  });
+  );
 }

@@ -1,5 +1,6 @@
 import Real from "better-sqlite3";
 import { type Actor, currentActor, currentMachine, Killed } from "../machine.ts";
+import { noteSynced } from "../write-ahead-logs.ts";
 
 // Real SQLite on real files. What is watched is who holds which file, so that a process can be killed; and where a commit
 // would meet a full, busy or broken disk, it does.
@@ -70,6 +71,12 @@ const MESSAGES: Readonly<Record<DiskFault["code"], string>> = {
   SQLITE_IOERR_WRITE: "disk I/O error",
 };
 
+/** Who opens a file as the only one makes its log's index anew. */
+function noteBefore(file: string): void {
+  for (const { name, attached } of openConnections) if (name === file || attached.includes(file)) return;
+  noteSynced(file);
+}
+
 const ATTACH = /^\s*ATTACH\b/i;
 const BEGIN = /^\s*BEGIN\b/i;
 const DETACH = /^\s*DETACH\b/i;
@@ -83,6 +90,7 @@ export default class Database extends Real {
 
   constructor(file: string, options: Real.Options = {}) {
     if (currentActor()?.alive === false) throw new Killed();
+    noteBefore(file);
     // Waiting for a lock would be real time: who finds one taken is told at once.
     super(file, { ...options, timeout: 0 });
     if (file !== ":memory:") openConnections.add(this);
@@ -110,7 +118,7 @@ export default class Database extends Real {
     const attaches = ATTACH.test(source);
     statement.run = (...args: unknown[]) => {
       this.#requireLife();
-      if (attaches) this.attached.push(String(args[0]));
+      if (attaches) this.#attach(String(args[0]));
       else if (!this.inTransaction) writes(this.name);
       return run.apply(statement, args);
     };
@@ -154,6 +162,11 @@ export default class Database extends Real {
   bury(): this {
     openConnections.delete(this);
     return super.close();
+  }
+
+  #attach(file: string): void {
+    noteBefore(file);
+    this.attached.push(file);
   }
 
   #requireLife(): void {

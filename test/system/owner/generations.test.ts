@@ -225,6 +225,7 @@ test("what a killed build and a killed check left behind is removed by the next 
     "lead_view.building.sqlite",
     "lead_view.building.sqlite-journal",
     "lead_view.verify-4194303.sqlite",
+    "lead_view.7.sqlite-wal",
   ];
   for (const name of left) writeFileSync(join(at.databaseDir, name), "half a database");
   expect(at.run("generations", "list").stdout).toMatch(/^generation.*\n *1 {2}serves.*\n$/);

@@ -1,4 +1,4 @@
-import { type ChangeRow, changedSections, viewWithoutUrls } from "../shared/view/change.ts";
+import { type ChangeRow, changedSections, viewWithoutUrls } from "../../shared/view/change.ts";
 
 // Server-Sent Events as text. Behind an event's id a client goes on, here or on another node: it is the number of the change,
 // on a replica the number up to which everything had come when the change came.
