@@ -3,17 +3,16 @@ import { createLog } from "../../shared/log.ts";
 import { openReader } from "../../shared/sqlite.ts";
 import { type Port, serveThread, type ThreadWork } from "../../shared/thread.ts";
 import { createDecoder } from "../decode/decode.ts";
-import { logNames } from "../source/log-names.ts";
-import { framesIn } from "../source/record-frames.ts";
+import { recordsIn } from "../source/record-frames.ts";
 import { recordPositionName, type SourceRecord } from "../source/source.ts";
 import { createActionLogs } from "../store/action-logs.ts";
 import { createErased } from "../store/erased.ts";
 import { createLeads } from "../store/leads.ts";
-import { exportTraces, passingOn } from "../trace/tracing.ts";
+import { openTracing } from "../trace/open-tracing.ts";
 import type { FoldedBatch, Folding } from "./folded-batch.ts";
 import { createFolding } from "./folding.ts";
 import { createLeadReader } from "./lead-reader.ts";
-import { packBatch } from "./packed-batch.ts";
+import { createBatchPacker } from "./packed-batch.ts";
 import { type Persistent, persistently } from "./persistently.ts";
 
 // A folding half that is spoken to by messages, on a thread of its own or in the thread of the writer. Between threads
@@ -63,8 +62,7 @@ export const FOLD_THREAD: ThreadWork<FoldTask, ToFolding, FromFolding> = {
   async run({ file, mostBytes, workspacePartitions }, port, signal) {
     const config = readConfig(process.env);
     const log = createLog("projector", config.logLevel);
-    const { traceEndpoint } = config;
-    const tracing = traceEndpoint === undefined ? passingOn : exportTraces(traceEndpoint, logNames(config));
+    const tracing = await openTracing(config);
     const persistent = { log, signal, onTrouble: troubleTo(port) };
     const opened = await persistently(
       () => openReader(file),
@@ -86,6 +84,9 @@ export const FOLD_THREAD: ThreadWork<FoldTask, ToFolding, FromFolding> = {
     }
   },
 };
+
+/** Bytes that a packed batch has room for at first: enough for a few events. */
+const PACKED_BYTES = 256 * 1024;
 
 const troubleTo =
   (port: Port<ToFolding, FromFolding>) =>
@@ -124,7 +125,9 @@ export async function foldMessages(
       port.post({ type: "batch", batch: taken.result, span });
       return;
     }
-    const batch = packBatch(taken.result);
+    const packer = createBatchPacker(new ArrayBuffer(PACKED_BYTES));
+    packer.add(taken.result);
+    const batch = packer.finish();
     port.post({ type: "batch", batch, span }, [batch]);
   }
 }
@@ -143,9 +146,7 @@ async function foldAll(
 }
 
 const recordsOf = (records: readonly SourceRecord[] | ArrayBuffer): readonly SourceRecord[] =>
-  records instanceof ArrayBuffer
-    ? Array.from(framesIn(Buffer.from(records)), (frame) => frame.record())
-    : records;
+  records instanceof ArrayBuffer ? recordsIn(Buffer.from(records)) : records;
 
 /** Gives one message after the other; undefined once the signal aborts. */
 function messagesOf(port: Port<ToFolding, FromFolding>, signal: AbortSignal) {

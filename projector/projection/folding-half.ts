@@ -4,7 +4,7 @@ import { framesOf } from "../source/record-frames.ts";
 import type { SourceRecord } from "../source/source.ts";
 import { FOLD_THREAD, type FoldTask, type FromFolding, foldMessages, type ToFolding } from "./fold-thread.ts";
 import type { FoldedBatch, Folding } from "./folded-batch.ts";
-import { unpackBatch } from "./packed-batch.ts";
+import { unpackBatches } from "./packed-batch.ts";
 import type { Persistent } from "./persistently.ts";
 
 /** What is heard of a folding half, in the order of what it was told. */
@@ -102,5 +102,8 @@ function halfOf(
   return half;
 }
 
-const asBatch = (batch: FoldedBatch | ArrayBuffer): FoldedBatch =>
-  batch instanceof ArrayBuffer ? unpackBatch(batch) : batch;
+function asBatch(batch: FoldedBatch | ArrayBuffer): FoldedBatch {
+  if (!(batch instanceof ArrayBuffer)) return batch;
+  const [unpacked] = unpackBatches(batch);
+  return unpacked as FoldedBatch;
+}

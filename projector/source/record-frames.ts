@@ -87,7 +87,7 @@ function writeHead(
   target.writeDoubleLE(offset, at + 14);
 }
 
-/** Records as bytes of their own, which can be handed over to another thread; `framesIn` reads them back. */
+/** Records as bytes of their own, which can be handed over to another thread; `recordsIn` reads them back. */
 export function framesOf(records: readonly SourceRecord[]): ArrayBuffer {
   const frames = records.map((record) => frameOf(record, 0));
   const bytes = new ArrayBuffer(frames.reduce((sum, { length }) => sum + length, 0));
@@ -115,6 +115,13 @@ export function* framesIn(bytes: Buffer): Generator<ReadFrame> {
     yield { hash: frame.readUInt32LE(4), bytes: frame };
     at += length;
   }
+}
+
+/** The records of the frames, in their order. */
+export function recordsIn(bytes: Buffer): SourceRecord[] {
+  const records: SourceRecord[] = [];
+  for (const frame of framesIn(bytes)) records.push(recordIn(frame.bytes));
+  return records;
 }
 
 /** The records of the frames, grouped by their leads' hashes; each group's records, and the groups, in their order. */

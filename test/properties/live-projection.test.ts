@@ -72,7 +72,7 @@ test("on any number of threads the views, dead letters and positions are those o
         once.close();
       }
     }),
-    { numRuns: 25 },
+    { numRuns: 15 },
   );
 }, 120_000);
 
