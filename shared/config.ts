@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
-import { Schema } from "@effect/schema";
+import * as Schema from "@effect/schema/Schema";
 import type { HttpTimeouts } from "./http/server.ts";
 import {
   eventTopics,

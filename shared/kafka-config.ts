@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { Schema } from "@effect/schema";
+import * as Schema from "@effect/schema/Schema";
 import { TOPICS } from "./events/catalogue.ts";
 import { ONLY_SHARD, parseShard, type Shard } from "./shard.ts";
 

@@ -1,4 +1,4 @@
-import { Schema } from "@effect/schema";
+import * as Schema from "@effect/schema/Schema";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { openControl } from "../../shared/control.ts";
 import { ProblemError } from "../../shared/http/problem.ts";

@@ -10,7 +10,7 @@ import { isDamage, isPassing } from "../projection/trouble.ts";
 import { createWriting } from "../projection/writing.ts";
 import { behind, catchUp } from "../rebuild/build.ts";
 import { generationNumbers } from "../rebuild/generations.ts";
-import { type KeptEraser, startKeptEraser } from "../rebuild/kept-eraser.ts";
+import { createKeptEraser, type KeptEraser } from "../rebuild/kept-eraser.ts";
 import { beginToServe, type Compared, takeOver } from "../rebuild/reconcile.ts";
 import type { BesideFold, WriteBatch } from "../rebuild/refold.ts";
 import { openHistorySource } from "../source/open-source.ts";
@@ -73,7 +73,7 @@ export function createOwner(
   requireShardOfFolder(config);
   const control = openControl(databaseDir, { waitMs: fold ? CONTROL_WAIT_MS : undefined });
   const requests = createRequests(control);
-  const eraser = startKeptEraser(log);
+  const eraser = createKeptEraser(log);
 
   /** The serving database for a command; the fold has its own open. */
   const withStore = <T>(work: (store: Store, write: WriteBatch) => T): T => {

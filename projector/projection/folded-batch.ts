@@ -67,13 +67,16 @@ export interface FoldedPiece {
   /** Which one (projector/projection/pieces.ts). */
   readonly piece: number;
   /** Null where the row goes. */
-  readonly content: string | null;
+  readonly content: Utf8 | null;
 }
 
 /** An action log as a row of its own: rendered, with what it is found by. */
 export interface OlderLog extends LogPlace {
-  readonly text: string;
+  readonly text: Utf8;
 }
+
+/** A text, or its bytes: what crossed a thread is stored as it came, and nobody makes a text of it. */
+export type Utf8 = string | Buffer;
 
 /** A finished view but for `matchingLeads`, which stands in it as an empty list. */
 export interface FoldedView {

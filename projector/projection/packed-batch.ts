@@ -6,26 +6,45 @@ import type { DeadLetter } from "../store/dead-letters.ts";
 import type { FoldedBatch, FoldedLead, FoldedPart, FoldedView } from "./folded-batch.ts";
 import { createPacker, createUnpacker, type Packer, type Unpacker } from "./packing.ts";
 
-/** A folded batch as bytes that can be handed over to another thread. */
-export function packBatch({ leads, deadLetters, positions, counts }: FoldedBatch): ArrayBuffer {
-  const packer = createPacker();
-  packer.list(leads, packLead);
-  packer.list(deadLetters, packLetter);
-  packer.list(positions, packPosition);
-  // Small, and for metrics alone.
-  packer.text(JSON.stringify(counts));
-  return packer.finish();
+/** Folded batches as bytes that can be handed over to another thread. */
+export interface BatchPacker {
+  add(batch: FoldedBatch): void;
+  /** Bytes so far. */
+  length(): number;
+  /** All of them, for `unpackBatches`. */
+  finish(): ArrayBuffer;
 }
 
-/** The inverse of `packBatch`; the bodies of views stand in the bytes that were given. */
-export function unpackBatch(bytes: ArrayBuffer): FoldedBatch {
-  const unpacker = createUnpacker(bytes);
+/** @param room memory to begin with; where it is full, larger takes its place */
+export function createBatchPacker(room: ArrayBuffer): BatchPacker {
+  const packer = createPacker(room);
   return {
-    leads: unpacker.list(unpackLead),
-    deadLetters: unpacker.list(unpackLetter),
-    positions: unpacker.list(unpackPosition),
-    counts: JSON.parse(unpacker.text() as string),
+    add({ leads, deadLetters, positions, counts }) {
+      packer.flag(true);
+      packer.list(leads, packLead);
+      packer.list(deadLetters, packLetter);
+      packer.list(positions, packPosition);
+      // Small, and for metrics alone.
+      packer.text(JSON.stringify(counts));
+    },
+    length: packer.length,
+    finish() {
+      packer.flag(false);
+      return packer.finish();
+    },
   };
+}
+
+/** The batches that were packed, one at a time; bodies, pieces and logs stand in the bytes that were given. */
+export function* unpackBatches(bytes: ArrayBuffer): Generator<FoldedBatch> {
+  const unpacker = createUnpacker(bytes);
+  while (unpacker.flag())
+    yield {
+      leads: unpacker.list(unpackLead),
+      deadLetters: unpacker.list(unpackLetter),
+      positions: unpacker.list(unpackPosition),
+      counts: JSON.parse(unpacker.text() as string),
+    };
 }
 
 function packLead(packer: Packer, lead: FoldedLead): void {
@@ -60,7 +79,7 @@ function packPart(packer: Packer, part: FoldedPart): void {
   packer.flag(part.isNew);
   packer.list(part.pieces, (_, { piece, content }) => {
     packer.number(piece);
-    packer.text(content);
+    packer.utf8(content);
   });
   packer.list(part.olderLogs, (_, log) => {
     packer.text(log.id);
@@ -68,21 +87,21 @@ function packPart(packer: Packer, part: FoldedPart): void {
     packer.text(log.role);
     packer.text(log.order);
     packer.number(log.hasDocuments);
-    packer.text(log.text);
+    packer.utf8(log.text);
   });
 }
 
 const unpackPart = (unpacker: Unpacker): FoldedPart => ({
   workspaceId: unpacker.text() as string,
   isNew: unpacker.flag(),
-  pieces: unpacker.list(() => ({ piece: unpacker.number(), content: unpacker.text() })),
+  pieces: unpacker.list(() => ({ piece: unpacker.number(), content: unpacker.bytes() })),
   olderLogs: unpacker.list(() => ({
     id: unpacker.text() as string,
     createdAt: unpacker.text() as string,
     role: unpacker.text(),
     order: unpacker.text(),
     hasDocuments: unpacker.number() as 0 | 1,
-    text: unpacker.text() as string,
+    text: unpacker.bytes() as Buffer,
   })),
 });
 

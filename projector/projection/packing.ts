@@ -4,19 +4,23 @@ export interface Packer {
   number(value: number): void;
   text(value: string | null): void;
   bytes(value: Buffer | null): void;
+  /** A text, or its bytes. */
+  utf8(value: string | Buffer | null): void;
+  /** Bytes that were written. */
+  length(): number;
   list<T>(values: readonly T[], pack: (packer: Packer, value: T) => void): void;
-  /** All that was written, in memory of its own, which can be handed over to another thread. */
+  /** All that was written, in memory that can be handed over to another thread; behind it is room. */
   finish(): ArrayBuffer;
 }
 
-const FIRST_BYTES = 64 * 1024;
 /** A UTF-16 unit takes three bytes of UTF-8 at most. */
 const MOST_BYTES_A_UNIT = 3;
 /** The length of what is null. */
 const NONE = 0xffffffff;
 
-export function createPacker(): Packer {
-  let buffer = Buffer.from(new ArrayBuffer(FIRST_BYTES));
+/** @param room memory to begin with; where it is full, larger takes its place */
+export function createPacker(room: ArrayBuffer): Packer {
+  let buffer = Buffer.from(room);
   let at = 0;
   const reserve = (bytes: number) => {
     if (at + bytes <= buffer.length) return;
@@ -24,7 +28,7 @@ export function createPacker(): Packer {
     buffer.copy(larger, 0, 0, at);
     buffer = larger;
   };
-  const length = (value: number) => {
+  const writeLength = (value: number) => {
     reserve(4);
     buffer.writeUInt32LE(value, at);
     at += 4;
@@ -40,7 +44,7 @@ export function createPacker(): Packer {
     },
     text(value) {
       if (value === null) {
-        length(NONE);
+        writeLength(NONE);
         return;
       }
       reserve(4 + value.length * MOST_BYTES_A_UNIT);
@@ -49,17 +53,18 @@ export function createPacker(): Packer {
       at += 4 + written;
     },
     bytes(value) {
-      length(value?.length ?? NONE);
+      writeLength(value?.length ?? NONE);
       if (value === null) return;
       reserve(value.length);
       at += value.copy(buffer, at);
     },
+    utf8: (value) => (typeof value === "string" ? packer.text(value) : packer.bytes(value)),
+    length: () => at,
     list(values, pack) {
-      length(values.length);
+      writeLength(values.length);
       for (const value of values) pack(packer, value);
     },
-    // Memory that is transferred goes whole: what is not used of it is left out only where that is most of it.
-    finish: () => (2 * at < buffer.length ? buffer.buffer.slice(0, at) : buffer.buffer) as ArrayBuffer,
+    finish: () => buffer.buffer as ArrayBuffer,
   };
   return packer;
 }

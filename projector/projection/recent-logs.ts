@@ -4,7 +4,6 @@ import { type Log, type LogPlace, placeOf, renderLog } from "../assemble/log-tex
 import type { ActionLog } from "../fold/action-log.ts";
 import { NO_PIECE } from "../fold/lead-part.ts";
 import { byCodePoint, byTimeThenId } from "../fold/order.ts";
-import type { OlderLog } from "./folded-batch.ts";
 
 // A lead's recent logs stand in memory, and in a few rows of its state. Older ones are rows of their own, found by
 // indexes and read where they are asked for: so an event costs the same however many there are (rule: cost).
@@ -45,19 +44,22 @@ export interface HeldLogs {
    * Older logs by the role and the end that they were read from. It stays true until logs are let go: what changes of older
    * ones meanwhile is held, and what is held counts more.
    */
-  readonly olderInRole: Map<string, { readonly rows: readonly OlderLog[]; readonly most: number }>;
+  readonly olderInRole: Map<string, { readonly rows: readonly StoredLog[]; readonly most: number }>;
 }
 
 /** Reads a part's older logs; every read is bounded. */
 export interface OlderLogs {
-  get(id: string): OlderLog | undefined;
+  get(id: string): StoredLog | undefined;
   /** The most recent, newest first. */
-  recent(most: number): OlderLog[];
+  recent(most: number): StoredLog[];
   /** The first of a role, in its order. */
-  first(role: string, most: number): OlderLog[];
+  first(role: string, most: number): StoredLog[];
   /** The last of a role, last first. */
-  last(role: string, most: number): OlderLog[];
+  last(role: string, most: number): StoredLog[];
 }
+
+/** An older log as it is read. */
+export type StoredLog = LogPlace & { readonly text: string };
 
 export const noLogs = (olderUpTo: LogKey | null = null): HeldLogs => ({
   byId: new Map(),
@@ -88,7 +90,7 @@ function indexOf(sorted: readonly HeldLog[], key: LogKey): number {
 }
 
 /** Takes a log into memory as it is stored. */
-export function hold(logs: HeldLogs, log: OlderLog, piece: number): HeldLog {
+export function hold(logs: HeldLogs, log: StoredLog, piece: number): HeldLog {
   const held: HeldLog = {
     ...log,
     fields: undefined,
@@ -220,7 +222,7 @@ function inRole(logs: HeldLogs, older: OlderLogs, role: string, end: End, most: 
 function olderInRole(logs: HeldLogs, older: OlderLogs, role: string, end: End, most: number): readonly Log[] {
   if (logs.floor === null) return NONE;
   const name = `${end} ${role}`;
-  const isFree = ({ id }: OlderLog) => !logs.byId.has(id);
+  const isFree = ({ id }: StoredLog) => !logs.byId.has(id);
   for (let known = logs.olderInRole.get(name); ; ) {
     const free = known?.rows.filter(isFree) ?? [];
     // All rows of the role are known, or enough of them.
@@ -232,4 +234,4 @@ function olderInRole(logs: HeldLogs, older: OlderLogs, role: string, end: End, m
 }
 
 const NONE: readonly Log[] = [];
-const asLog = (row: OlderLog): Log => ({ ...row, fields: undefined });
+const asLog = (row: StoredLog): Log => ({ ...row, fields: undefined });

@@ -9,7 +9,7 @@ import type { DecodeErrorCode } from "../decode/decode-error.ts";
 import type { FoldedBatch } from "../projection/folded-batch.ts";
 import { createFolding } from "../projection/folding.ts";
 import { NOTHING_STORED } from "../projection/held-leads.ts";
-import { packBatch } from "../projection/packed-batch.ts";
+import { createBatchPacker } from "../projection/packed-batch.ts";
 import { erasureOf } from "../projection/writing.ts";
 import { createFileLog } from "../source/file-log/file-log.ts";
 import { createFolderLook } from "../source/file-log/folder.ts";
@@ -50,16 +50,20 @@ export interface BuildShare {
 
 export type FromShare =
   | { readonly type: "read"; readonly records: number }
-  /** A packed batch of finished leads. */
-  | { readonly type: "rows"; readonly batch: ArrayBuffer; readonly records: number };
+  /** Packed batches of finished leads. */
+  | { readonly type: "rows"; readonly batches: ArrayBuffer; readonly records: number };
 
-/** So many batches of rows were taken. */
+/** A message with rows was taken: its memory comes back. */
 export interface ToShare {
-  readonly taken: number;
+  readonly taken: ArrayBuffer;
 }
 
-/** Batches of rows that wait to be taken; the worker folds on meanwhile. */
+/** Messages with rows that wait to be taken; the worker folds on meanwhile. */
 const MOST_WAITING = 2;
+/** Bytes of rows that are handed over together. */
+const MESSAGE_BYTES = 1024 ** 2;
+/** Bytes of memory of a message: its last lead goes beyond. */
+const MESSAGE_ROOM = 1.25 * 1024 ** 2;
 
 /** Reads a share of the log once, puts its records aside in slices of leads, and folds each slice's leads in memory. */
 export const BUILD_SHARE: ThreadWork<BuildShare, ToShare, FromShare> = {
@@ -76,7 +80,7 @@ async function buildShare(
   const log = createLog("projector", "warn");
   const config = await withWorkspacePartitions(readConfig(process.env), log, { signal });
   const decode = createDecoder(config);
-  const waiting = createWaiting(port);
+  const outgoing = createOutgoing(port, signal);
   const slices = createSlices({ path: task.path, count: task.slices, sliceBytes: task.sliceBytes });
   try {
     const reading = readInto(slices, task, decode, (records) => port.post({ type: "read", records }));
@@ -91,49 +95,59 @@ async function buildShare(
     }
     const archiveEnds = new Map(reading.positions().map((one) => [partitionName(one), one.nextOffset]));
     await openHistorySource(config, log, task.share).readToEnd(reading.sink, signal);
-    for (const records of slices.drain()) {
-      signal.throwIfAborted();
-      const batch = foldWhole(records, decode);
+    let rows = createBatchPacker(await outgoing.room());
+    let records = 0;
+    for (const batch of foldWhole(slices.drain(), decode)) {
       for (const letter of batch.deadLetters)
         if (letter.record.offset < (archiveEnds.get(partitionName(letter.record)) ?? 0))
           requireReadable(letter);
-      await post(batch.counts.records, packBatch(batch));
+      rows.add(batch);
+      records += batch.counts.records;
+      if (rows.length() < MESSAGE_BYTES) continue;
+      outgoing.post(rows.finish(), records);
+      rows = createBatchPacker(await outgoing.room());
+      records = 0;
     }
-    await post(0, packBatch(reading.rest()));
+    rows.add(reading.rest());
+    outgoing.post(rows.finish(), records);
   } finally {
     slices.close();
   }
+}
 
-  async function post(records: number, batch: ArrayBuffer): Promise<void> {
-    await waiting.below(MOST_WAITING);
-    waiting.one();
-    port.post({ type: "rows", batch, records }, [batch]);
+/** Folds whole leads, one after the other, from all of their records: what one leaves in memory is garbage while it is young. */
+function* foldWhole(leads: Iterable<Iterable<SourceRecord>>, decode: Decode): Generator<FoldedBatch> {
+  const folding = createFolding(NOTHING_STORED, decode, { positions: [], mostBytes: 0 });
+  for (const records of leads) {
+    for (const record of records) folding.fold(record);
+    yield folding.take();
+    folding.settled();
   }
 }
 
-/** Folds whole leads from all of their records, in memory. */
-function foldWhole(records: Iterable<SourceRecord>, decode: Decode): FoldedBatch {
-  const folding = createFolding(NOTHING_STORED, decode, { positions: [] });
-  for (const record of records) folding.fold(record);
-  return folding.take();
-}
-
-/** Counts what was handed over and is not taken yet. */
-function createWaiting(port: Port<ToShare, FromShare>) {
-  let waiting = 0;
+/** Hands rows over, in memory that goes to and fro: new memory would be garbage, outside of the heap, a thousand times. */
+function createOutgoing(port: Port<ToShare, FromShare>, signal: AbortSignal) {
+  const free = Array.from({ length: MOST_WAITING + 1 }, () => new ArrayBuffer(MESSAGE_ROOM));
   let wake: () => void = () => undefined;
   port.onMessage(({ taken }) => {
-    waiting -= taken;
+    free.push(taken);
     wake();
   });
+  signal.addEventListener("abort", () => wake(), { once: true });
   return {
-    one: (): void => void waiting++,
-    async below(most: number): Promise<void> {
-      while (waiting >= most)
+    /** Memory for the next rows, once there is some. */
+    async room(): Promise<ArrayBuffer> {
+      for (;;) {
+        signal.throwIfAborted();
+        const room = free.pop();
+        if (room) return room;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
+      }
     },
+    post: (batches: ArrayBuffer, records: number): void =>
+      port.post({ type: "rows", batches, records }, [batches]),
   };
 }
 

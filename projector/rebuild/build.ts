@@ -7,7 +7,7 @@ import { startThread, type Thread } from "../../shared/thread.ts";
 import type { Decode } from "../decode/decode.ts";
 import { type BulkWriting, createBulkWriting } from "../projection/bulk-writing.ts";
 import { markFoldRules } from "../projection/fold-version.ts";
-import { unpackBatch } from "../projection/packed-batch.ts";
+import { unpackBatches } from "../projection/packed-batch.ts";
 import { createProjection } from "../projection/projection.ts";
 import { createFolderLook } from "../source/file-log/folder.ts";
 import { possibleWorkers } from "../source/fold-workers.ts";
@@ -124,14 +124,14 @@ async function loadLeads(bulk: BulkWriting, building: Building, workers: number)
             return;
           }
           try {
-            bulk.write(unpackBatch(message.batch));
+            for (const batch of unpackBatches(message.batches)) bulk.write(batch);
           } catch (error) {
             reject(error);
             return;
           }
           folded += message.records;
           if (message.records > 0) onProgress("fold", Math.min(folded, expected), expected);
-          thread.post({ taken: 1 });
+          thread.post({ taken: message.batches }, [message.batches]);
         },
         ended: (error) => (error ? reject(error) : resolve()),
       },

@@ -25,13 +25,22 @@ export interface KeptEraser {
   stop(): Promise<void>;
 }
 
-export function startKeptEraser(log: Logger): KeptEraser {
-  const worker = new Worker(new URL(import.meta.url), { workerData: { eraser: true } });
-  worker.unref();
+/** The thread is started when there is something to erase, and again where it ended. */
+export function createKeptEraser(log: Logger): KeptEraser {
+  let worker: Worker | undefined;
   let waiting: ((done: Done) => void) | undefined;
   let work: Promise<unknown> = Promise.resolve();
-  worker.on("message", (done: Done) => waiting?.(done));
-  worker.on("error", (error) => waiting?.({ failed: error.message }));
+  const start = (): Worker => {
+    const started = new Worker(new URL(import.meta.url), { workerData: { eraser: true } });
+    started.unref();
+    started.on("message", (done: Done) => waiting?.(done));
+    started.on("error", (error) => waiting?.({ failed: error.message }));
+    started.on("exit", () => {
+      worker = undefined;
+      waiting?.({ failed: "its thread ended" });
+    });
+    return started;
+  };
   return {
     async erase(databaseDir, generation, leadIds) {
       const file = generationFile(databaseDir, generation);
@@ -40,6 +49,7 @@ export function startKeptEraser(log: Logger): KeptEraser {
       const { promise, resolve } = Promise.withResolvers<Done>();
       waiting = resolve;
       work = promise;
+      worker ??= start();
       worker.postMessage({ file, leadIds } satisfies Task);
       const done = await promise;
       waiting = undefined;
@@ -59,7 +69,7 @@ export function startKeptEraser(log: Logger): KeptEraser {
       return true;
     },
     idle: async () => void (await work),
-    stop: async () => void (await worker.terminate()),
+    stop: async () => void (await worker?.terminate()),
   };
 }
 

@@ -80,7 +80,6 @@ export interface ReadFrame {
   readonly hash: number;
   /** The frame's own bytes. */
   readonly bytes: Buffer;
-  record(): SourceRecord;
 }
 
 /** Reads the frames that stand one behind the other. */
@@ -88,9 +87,22 @@ export function* framesIn(bytes: Buffer): Generator<ReadFrame> {
   for (let at = 0; at < bytes.length; ) {
     const length = bytes.readUInt32LE(at);
     const frame = bytes.subarray(at, at + length);
-    yield { hash: frame.readUInt32LE(4), bytes: frame, record: () => recordIn(frame) };
+    yield { hash: frame.readUInt32LE(4), bytes: frame };
     at += length;
   }
+}
+
+/** The records of the frames, grouped by their leads' hashes; each group's records, and the groups, in their order. */
+export function* leadByLead(bytes: Buffer): Generator<SourceRecord[]> {
+  const groups = new Map<number, number[]>();
+  for (let at = 0; at < bytes.length; at += bytes.readUInt32LE(at)) {
+    const hash = bytes.readUInt32LE(at + 4);
+    const group = groups.get(hash);
+    if (group) group.push(at);
+    else groups.set(hash, [at]);
+  }
+  for (const group of groups.values())
+    yield group.map((at) => recordIn(bytes.subarray(at, at + bytes.readUInt32LE(at))));
 }
 
 function recordIn(frame: Buffer): SourceRecord {

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import type { SourceRecord } from "../source/source.ts";
-import { type Frame, frameOf, framesIn } from "./record-frames.ts";
+import { type Frame, frameOf, framesIn, leadByLead } from "./record-frames.ts";
 
 /** Bytes of a slice's records that wait to be written together. */
 const WRITTEN_AT_ONCE = 64 * 1024;
@@ -25,24 +25,23 @@ export interface SlicesOptions {
 export interface Slices {
   /** @param hash of the lead that the record speaks of */
   put(record: SourceRecord, hash: number): void;
-  /** Hands over the slices one after the other, each lead's records together and in their order. */
+  /**
+   * Hands over the records lead by lead: of each, and of those with its hash, all records in their order. Their bytes are
+   * others' once the next ones are asked for.
+   */
   drain(): Generator<Iterable<SourceRecord>>;
   close(): void;
 }
 
 export function createSlices(options: SlicesOptions): Slices {
-  const level = openLevel(options, 0);
+  const level = openLevel(options, createMemory(), 0);
   return {
     put: (record, hash) => level.put(frameOf(record, hash), hash),
     *drain() {
-      for (const frames of level.drain()) yield recordsIn(frames);
+      for (const frames of level.drain()) yield* leadByLead(frames);
     },
     close: level.close,
   };
-}
-
-function* recordsIn(bytes: Buffer): Generator<SourceRecord> {
-  for (const frame of framesIn(bytes)) yield frame.record();
 }
 
 interface Slice {
@@ -53,7 +52,7 @@ interface Slice {
 }
 
 /** @param cuts how often what is put here was cut before: each time the slices are others */
-function openLevel({ path, count, sliceBytes }: SlicesOptions, cuts: number) {
+function openLevel({ path, count, sliceBytes }: SlicesOptions, memory: Memory, cuts: number) {
   const slices: (Slice | undefined)[] = [];
   const numberOf = (hash: number) =>
     Math.floor(((Math.imul(hash, FACTORS[cuts] as number) >>> 0) / 2 ** 32) * count);
@@ -84,8 +83,9 @@ function openLevel({ path, count, sliceBytes }: SlicesOptions, cuts: number) {
         flush(slice);
         slice.waiting = EMPTY;
         if (slice.bytes > TOO_LARGE * sliceBytes && cuts < MOST_CUTS) {
-          yield* cutAgain(slice, { path, count: Math.ceil(slice.bytes / sliceBytes), sliceBytes }, cuts + 1);
-        } else yield readAll(slice);
+          const finer = { path, count: Math.ceil(slice.bytes / sliceBytes), sliceBytes };
+          yield* cutAgain(slice, finer, memory, cuts + 1);
+        } else yield readAll(slice, memory);
         closeSync(slice.file);
         slices[number] = undefined;
       }
@@ -94,10 +94,10 @@ function openLevel({ path, count, sliceBytes }: SlicesOptions, cuts: number) {
   };
 }
 
-function* cutAgain(slice: Slice, options: SlicesOptions, cuts: number): Generator<Buffer> {
-  const level = openLevel({ ...options, count: Math.min(options.count, MOST_AT_A_CUT) }, cuts);
+function* cutAgain(slice: Slice, options: SlicesOptions, memory: Memory, cuts: number): Generator<Buffer> {
+  const level = openLevel({ ...options, count: Math.min(options.count, MOST_AT_A_CUT) }, memory, cuts);
   try {
-    for (const { hash, bytes } of framesIn(readAll(slice))) {
+    for (const { hash, bytes } of framesIn(readAll(slice, memory))) {
       level.put({ length: bytes.length, writeTo: (target, at) => void bytes.copy(target, at) }, hash);
     }
     yield* level.drain();
@@ -117,8 +117,19 @@ function openSlice(path: string): Slice {
   return { file, waiting: Buffer.allocUnsafe(WRITTEN_AT_ONCE), used: 0, bytes: 0 };
 }
 
-function readAll({ file, bytes }: Slice): Buffer {
-  const all = Buffer.allocUnsafe(bytes);
+/** The memory that slices are read into, one after the other. */
+type Memory = (bytes: number) => Buffer;
+
+function createMemory(): Memory {
+  let memory = EMPTY;
+  return (bytes) => {
+    if (memory.length < bytes) memory = Buffer.allocUnsafeSlow(bytes);
+    return memory.subarray(0, bytes);
+  };
+}
+
+function readAll({ file, bytes }: Slice, memory: Memory): Buffer {
+  const all = memory(bytes);
   for (let done = 0; done < bytes; ) {
     const read = readSync(file, all, done, bytes - done, done);
     if (read === 0) throw new Error("a build's own file is shorter than what was written into it");

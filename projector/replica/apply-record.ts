@@ -10,7 +10,7 @@ import type { Store } from "../store/store.ts";
 export const REPLICA_RELAY = "replica";
 
 /** What became of a record. */
-export type Applied = "shown" | "erased" | "known" | "set aside" | "fetched later";
+export type Applied = "shown" | "erased" | "never shown" | "known" | "set aside" | "fetched later";
 
 /**
  * Takes a record of the topic of views into the replica's rows, within a transaction. A lead's number never goes back: what
@@ -46,18 +46,22 @@ export function applyRecord(
 export function applyChange(store: Store, change: ChangeRow, floor: number): Applied {
   const { leadId, number, workspaceId, body } = change;
   if ((store.views.number(leadId) ?? 0) >= number) return "known";
+  // A tombstone has no status. One of a lead that was not shown here erases nothing: a topic read from its beginning is full
+  // of them, and the file is not rewritten for each.
+  const wasShown = (store.views.head(leadId)?.status ?? null) !== null;
   store.views.put(leadId, { ...change, sectionHashes: "" });
   if (body === null) {
     store.identities.remove(leadId);
     // What SQLite's balancing left of it in unused parts of pages is overwritten by rewriting the file.
-    markUnscrubbed(store);
+    if (wasShown) markUnscrubbed(store);
   } else {
     store.identities.put(leadId, workspaceId, foundBy(change, body));
   }
   store.numbers.raise(number);
   store.arrivals.add(leadId, number, floor);
   store.setAsides.passed(REPLICA_RELAY, leadId, number);
-  return body === null ? "erased" : "shown";
+  if (body !== null) return "shown";
+  return wasShown ? "erased" : "never shown";
 }
 
 /** What a lead is found by; a replica matches nobody, so that the rest stays empty. */

@@ -1,5 +1,8 @@
 import type { Connection } from "../../shared/sqlite.ts";
 
+/** An action log to be stored: a text may be given as its UTF-8. */
+export type LogToStore = Omit<LogRow, "text"> & { readonly text: string | Buffer };
+
 /** An action log as its row has it. */
 export interface LogRow {
   readonly id: string;
@@ -24,13 +27,13 @@ export function createActionLogs(db: Connection) {
   );
   const put = db.prepare(
     `INSERT INTO action_log (lead_no, id, created_at, "role", role_order, has_documents, log)
-     VALUES (?, ?, ?, ?, ?, ?, ?)
+     VALUES (?, ?, ?, ?, ?, ?, CAST(? AS TEXT))
      ON CONFLICT (lead_no, id) DO UPDATE SET created_at = excluded.created_at, "role" = excluded."role",
        role_order = excluded.role_order, has_documents = excluded.has_documents, log = excluded.log`,
   );
   // Where nothing changes that an index has, the indexes are left alone.
   const update = db.prepare(
-    `UPDATE action_log SET has_documents = ?, log = ?
+    `UPDATE action_log SET has_documents = ?, log = CAST(? AS TEXT)
      WHERE lead_no = ? AND id = ? AND created_at = ? AND "role" IS ? AND role_order IS ?`,
   );
   const recent = db.prepare<[string, string, number], LogRow>(
@@ -54,7 +57,7 @@ export function createActionLogs(db: Connection) {
       /** The last of a role, last first. */
       last: (role: string, most: number): LogRow[] => last.all(leadId, workspaceId, role, most),
     }),
-    put({ id, createdAt, role, order, hasDocuments, text }: LogRow, leadNo: number): void {
+    put({ id, createdAt, role, order, hasDocuments, text }: LogToStore, leadNo: number): void {
       if (update.run(hasDocuments, text, leadNo, id, createdAt, role, order).changes === 0)
         put.run(leadNo, id, createdAt, role, order, hasDocuments, text);
     },

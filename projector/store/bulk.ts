@@ -1,5 +1,5 @@
 import { headersToJson } from "../source/headers.ts";
-import type { LogRow } from "./action-logs.ts";
+import type { LogToStore } from "./action-logs.ts";
 import type { DeadLetter } from "./dead-letters.ts";
 import type { IdentityRow } from "./identities.ts";
 import { PIECES_OF_A_PART } from "./leads.ts";
@@ -13,8 +13,9 @@ import type { ViewRow } from "./views.ts";
 export interface Bulk {
   /** @returns the part's number */
   lead(leadId: string, workspaceId: string, isOwner: boolean): number;
-  piece(no: number, piece: number, content: string): void;
-  log(no: number, row: LogRow): void;
+  /** @param content a text, or its UTF-8 */
+  piece(no: number, piece: number, content: string | Buffer): void;
+  log(no: number, row: LogToStore): void;
   identity(leadId: string, workspaceId: string, row: IdentityRow): void;
   view(leadId: string, row: ViewRow): void;
   /** Keeps a letter aside until `keepLetters`. */
@@ -35,8 +36,16 @@ const LETTER_COLUMNS =
 
 const CACHE_KIB = 65_536;
 
+/** What better-sqlite3 defends a database against, unless it is told that this is meant. */
+function withoutJournal(db: Store["db"]): void {
+  db.unsafeMode(true);
+  const mode = db.pragma("journal_mode = OFF", { simple: true });
+  db.unsafeMode(false);
+  if (mode !== "off") throw new Error(`a build wants no journal, and SQLite keeps one: ${mode}`);
+}
+
 export function openBulk({ db, views }: Store): Bulk {
-  db.pragma("journal_mode = OFF");
+  withoutJournal(db);
   db.pragma("synchronous = OFF");
   // An index's entries are sorted in files where they are many.
   db.pragma("temp_store = FILE");
@@ -48,10 +57,10 @@ export function openBulk({ db, views }: Store): Bulk {
     .all();
   for (const { name } of indexes) db.exec(`DROP INDEX "${name}"`);
   const lead = db.prepare("INSERT INTO lead VALUES (?, ?, ?, ?)");
-  const piece = db.prepare("INSERT INTO lead_piece VALUES (?, ?)");
+  const piece = db.prepare("INSERT INTO lead_piece VALUES (?, CAST(? AS TEXT))");
   const log = db.prepare(
     `INSERT INTO action_log (lead_no, id, created_at, "role", role_order, has_documents, log)
-     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, CAST(? AS TEXT))`,
   );
   const identity = db.prepare("INSERT INTO lead_identity VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
   db.exec(`CREATE TEMP TABLE letter_aside AS SELECT ${LETTER_COLUMNS} FROM dead_letter WHERE 0`);

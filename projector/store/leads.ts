@@ -32,10 +32,12 @@ export function createLeads(db: Connection) {
   const pieces = db.prepare<[number, number, number], PieceRow>(
     "SELECT place - ? AS piece, content FROM lead_piece WHERE place BETWEEN ? AND ? ORDER BY place",
   );
-  const putPiece = db.prepare<[number, string]>(
-    "INSERT INTO lead_piece VALUES (?, ?) ON CONFLICT DO UPDATE SET content = excluded.content",
+  const putPiece = db.prepare<[number, string | Buffer]>(
+    "INSERT INTO lead_piece VALUES (?, CAST(? AS TEXT)) ON CONFLICT DO UPDATE SET content = excluded.content",
   );
-  const insertPiece = db.prepare<[number, string]>("INSERT INTO lead_piece VALUES (?, ?)");
+  const insertPiece = db.prepare<[number, string | Buffer]>(
+    "INSERT INTO lead_piece VALUES (?, CAST(? AS TEXT))",
+  );
   const removePiece = db.prepare<[number]>("DELETE FROM lead_piece WHERE place = ?");
   const removePieces = db.prepare<[number, number]>("DELETE FROM lead_piece WHERE place BETWEEN ? AND ?");
   const placeOf = (no: number, piece = 0): number => no * PIECES_OF_A_PART + piece;
@@ -49,10 +51,11 @@ export function createLeads(db: Connection) {
     own: (no: number): void => void own.run(no),
     /** A part's pieces, in the order of their numbers. */
     pieces: (no: number): PieceRow[] => pieces.all(placeOf(no), placeOf(no), placeOf(no + 1) - 1),
-    putPiece: (no: number, piece: number, content: string): void =>
+    /** @param content a text, or its UTF-8 */
+    putPiece: (no: number, piece: number, content: string | Buffer): void =>
       void putPiece.run(placeOf(no, piece), content),
     /** For a piece that is not there yet. */
-    insertPiece: (no: number, piece: number, content: string): void =>
+    insertPiece: (no: number, piece: number, content: string | Buffer): void =>
       void insertPiece.run(placeOf(no, piece), content),
     removePiece: (no: number, piece: number): void => void removePiece.run(placeOf(no, piece)),
     /** Removes a part with its pieces. */

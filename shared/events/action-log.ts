@@ -1,4 +1,4 @@
-import { Schema } from "@effect/schema";
+import * as Schema from "@effect/schema/Schema";
 import { given, Id, Json, maybe, Text, Time } from "./fields.ts";
 
 const Tool = Schema.Struct({ id: maybe(Text), name: maybe(Text), description: maybe(Text) });

@@ -1,4 +1,4 @@
-import { Schema } from "@effect/schema";
+import * as Schema from "@effect/schema/Schema";
 import { actionLogEvents } from "./action-log.ts";
 import { checklistEvents } from "./checklist.ts";
 import { documentEvents } from "./document.ts";

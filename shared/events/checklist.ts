@@ -1,4 +1,4 @@
-import { Schema } from "@effect/schema";
+import * as Schema from "@effect/schema/Schema";
 import { given, Id, ItemValue, Json, maybe, Text, Time } from "./fields.ts";
 
 /** What a checklist item asks for; field types are open, unknown ones pass through. */

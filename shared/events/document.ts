@@ -1,4 +1,4 @@
-import { Schema } from "@effect/schema";
+import * as Schema from "@effect/schema/Schema";
 import { given, Id, Json, maybe, StorageKey, Text, Time } from "./fields.ts";
 
 const Size = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0));

@@ -1,4 +1,4 @@
-import { Schema } from "@effect/schema";
+import * as Schema from "@effect/schema/Schema";
 
 /** An entity's id: 1 to 200 characters, none of them a control character or a lone surrogate. */
 export const Id = Schema.String.check(

@@ -1,4 +1,4 @@
-import { Schema } from "@effect/schema";
+import * as Schema from "@effect/schema/Schema";
 import { LeadView } from "../view/lead-view.ts";
 import { eventSchemas } from "./catalogue.ts";
 import { webhookSchemas } from "./webhook.ts";

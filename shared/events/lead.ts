@@ -1,4 +1,4 @@
-import { Schema } from "@effect/schema";
+import * as Schema from "@effect/schema/Schema";
 import { given, Id, maybe, Text, Time } from "./fields.ts";
 
 /** The seed's 21 fields of the lead record; every one may be absent, and null clears it. */

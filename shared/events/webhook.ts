@@ -1,4 +1,4 @@
-import { Schema } from "@effect/schema";
+import * as Schema from "@effect/schema/Schema";
 import { given, Id, ItemValue, Json, maybe, Text, Time } from "./fields.ts";
 
 // The platform's public webhook bodies: three families with three envelopes as it documents them.

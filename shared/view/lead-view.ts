@@ -1,4 +1,4 @@
-import { Schema } from "@effect/schema";
+import * as Schema from "@effect/schema/Schema";
 import { given, ItemValue, Json, maybe, Text } from "../events/fields.ts";
 
 // The response of GET /api/v1/leads/:id. The order of the fields is the order in the view; unknown fields follow, by name

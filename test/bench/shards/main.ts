@@ -110,7 +110,7 @@ try {
       ],
       [
         "a replica behind the owner",
-        `p50 ${ms(behind.p50)}, p99 ${ms(behind.p99)}, of ${behind.changes} changes`,
+        `p50 ${ms(behind.p50)}, p99 ${ms(behind.p99)}, of ${behind.changes} changes, after 3 s at that rate`,
       ],
       ["views that differ from the unsharded fold's", String(differingViews)],
     ],

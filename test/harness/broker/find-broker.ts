@@ -1,5 +1,5 @@
 import { canRunInContainer, startContainerBroker } from "./container-broker.ts";
-import { type Broker, canRunOnHost, startHostBroker } from "./host-broker.ts";
+import { type Broker, canRunOnHost, type HostBrokerOptions, startHostBroker } from "./host-broker.ts";
 
 const NONE =
   "No Kafka for the tests: set KAFKA_BROKERS, or start a Docker engine, or install Java 17 and Maven " +
@@ -16,9 +16,12 @@ export async function findBroker(): Promise<"given" | "container" | "host" | und
 }
 
 /** Starts a broker, or takes the given one. */
-export async function startBroker(kind: "given" | "container" | "host"): Promise<Broker> {
+export async function startBroker(
+  kind: "given" | "container" | "host",
+  options: Pick<HostBrokerOptions, "isBrief"> = {},
+): Promise<Broker> {
   if (kind === "container") return startContainerBroker();
-  if (kind === "host") return startHostBroker();
+  if (kind === "host") return startHostBroker(options);
   const brokers = process.env["KAFKA_BROKERS"] as string;
   return { brokers, kind: `the broker at ${brokers}`, stop: async () => undefined };
 }

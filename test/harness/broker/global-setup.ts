@@ -13,7 +13,7 @@ declare module "vitest" {
 /** One broker for the whole run; each test has topics of its own. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const kind = await findBroker();
-  const broker = kind && (await startBroker(kind));
+  const broker = kind && (await startBroker(kind, { isBrief: true }));
   if (broker) console.log(`Kafka tests run against ${broker.kind}`);
   project.provide("brokers", broker?.brokers ?? "");
   project.provide("hostBrokers", kind === "host");

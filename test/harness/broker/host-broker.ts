@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../free-port.ts";
-import { java, type KeyStore, serverProperties, type Users } from "./server-properties.ts";
+import { BRIEF, java, type KeyStore, serverProperties, type Users } from "./server-properties.ts";
 
 /** A running broker that a test may also stop, kill and start again. */
 export interface Broker {
@@ -39,6 +39,8 @@ export interface HostBrokerOptions {
   readonly tls?: boolean;
   /** Absent = a free one. */
   readonly port?: number;
+  /** True = for a test, which wants it soon; false = for a measurement, which wants it fast. */
+  readonly isBrief?: boolean;
 }
 
 /** Starts Apache Kafka in KRaft mode on this machine. */
@@ -67,7 +69,7 @@ export async function startHostBroker(options: HostBrokerOptions = {}): Promise<
   execFileSync("java", java.format(libs, properties, users), { stdio: "pipe" });
   let server: ChildProcess | undefined;
   const start = async () => {
-    const child = spawn("java", java.server(libs, properties), {
+    const child = spawn("java", java.server(libs, properties, options.isBrief), {
       stdio: ["ignore", "pipe", "pipe"],
       cwd: folder,
     });
@@ -102,10 +104,17 @@ function createKeyStore(folder: string): KeyStore & { readonly certificate: stri
   const tool = (...args: string[]) =>
     execFileSync(
       "keytool",
-      [...args, "-alias", "broker", "-keystore", store.file, "-storepass", store.password],
-      {
-        stdio: "pipe",
-      },
+      [
+        ...BRIEF.map((option) => `-J${option}`),
+        ...args,
+        "-alias",
+        "broker",
+        "-keystore",
+        store.file,
+        "-storepass",
+        store.password,
+      ],
+      { stdio: "pipe" },
     );
   tool(
     "-genkeypair",

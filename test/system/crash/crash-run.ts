@@ -55,7 +55,7 @@ const silent = createLog("projector", "silent");
  */
 export async function crashRun(plan: CrashPlan): Promise<CrashResult> {
   const folder = mkdtempSync(join(tmpdir(), "crash-"));
-  const broker = await startHostBroker();
+  const broker = await startHostBroker({ isBrief: true });
   const env = {
     ...process.env,
     KAFKA_BROKERS: broker.brokers,

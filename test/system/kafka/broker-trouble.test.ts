@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { publishViews } from "../../../projector/publish/view-topic.ts";
 import { passingOn } from "../../../projector/trace/tracing.ts";
 import { startHostBroker } from "../../harness/broker/host-broker.ts";
@@ -21,7 +21,7 @@ describe.skipIf(!inject("hostBrokers"))("a broker that fails", () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   test("a broker killed in the middle and started again: projector, relay and replica go on by themselves, nothing lost", async () => {
-    const broker = await startHostBroker();
+    const broker = await startHostBroker({ isBrief: true });
     const config = testConfig(broker.brokers);
     const cluster = await openCluster(config);
     const projector = startProjector(config, join(folder, "views.sqlite"));
@@ -58,28 +58,36 @@ describe.skipIf(!inject("hostBrokers"))("a broker that fails", () => {
     }
   });
 
-  test.each(["plain", "scram-sha-256", "scram-sha-512"] as const)(
-    "over TLS with %s: right credentials are let in, wrong ones stop the projector with which settings to check",
-    async (mechanism) => {
-      const broker = await startHostBroker({ users: { projector: "right" }, tls: true });
-      const sasl = (password: string) => ({ mechanism, username: "projector", password });
-      const right = testConfig(broker.brokers, { sasl: sasl("right"), tls: { ca: broker.ca as string } });
-      const cluster = await openCluster(right);
-      const refused = startProjector({ ...right, sasl: sasl("wrong") }, join(folder, "refused.sqlite"));
-      const accepted = startProjector(right, join(folder, "accepted.sqlite"));
-      const untrusting = startProjector({ ...right, tls: {} }, join(folder, "untrusting.sqlite"));
-      try {
-        await expect(refused.running).rejects.toThrow(/refused the credentials; check KAFKA_SASL_MECHANISM/);
-        await expect(untrusting.running).rejects.toThrow(/certificate.*KAFKA_TLS_CA_FILE/);
-        await cluster.produce([createSpeaker().say({ event: "lead.created" })]);
-        await until("the view", () => viewsOf(accepted.store)["lead-1"] !== undefined);
-      } finally {
-        for (const projector of [refused, accepted, untrusting]) await projector.stop();
-        await cluster.close();
-        await broker.stop();
-      }
-    },
-  );
+  describe("over TLS", () => {
+    let broker: Awaited<ReturnType<typeof startHostBroker>>;
+    beforeAll(async () => {
+      broker = await startHostBroker({ users: { projector: "right" }, tls: true, isBrief: true });
+    });
+    afterAll(() => broker?.stop());
+
+    test.each(["plain", "scram-sha-256", "scram-sha-512"] as const)(
+      "with %s: right credentials are let in, wrong ones stop the projector with which settings to check",
+      async (mechanism) => {
+        const sasl = (password: string) => ({ mechanism, username: "projector", password });
+        const right = testConfig(broker.brokers, { sasl: sasl("right"), tls: { ca: broker.ca as string } });
+        const cluster = await openCluster(right);
+        const refused = startProjector({ ...right, sasl: sasl("wrong") }, join(folder, "refused.sqlite"));
+        const accepted = startProjector(right, join(folder, "accepted.sqlite"));
+        const untrusting = startProjector({ ...right, tls: {} }, join(folder, "untrusting.sqlite"));
+        try {
+          await expect(refused.running).rejects.toThrow(
+            /refused the credentials; check KAFKA_SASL_MECHANISM/,
+          );
+          await expect(untrusting.running).rejects.toThrow(/certificate.*KAFKA_TLS_CA_FILE/);
+          await cluster.produce([createSpeaker().say({ event: "lead.created" })]);
+          await until("the view", () => viewsOf(accepted.store)["lead-1"] !== undefined);
+        } finally {
+          for (const projector of [refused, accepted, untrusting]) await projector.stop();
+          await cluster.close();
+        }
+      },
+    );
+  });
 
   test("projectors killed at random moments, and the broker too: nothing lost, nothing doubled, the same views", async () => {
     const result = await crashRun({ kills: 5, events: 4_000, brokerEvery: 4, seed: 7 });

@@ -19,6 +19,8 @@ import { openProjector } from "../../harness/projector.ts";
 import { until } from "../../harness/wait.ts";
 
 export const PARTITIONS = 4;
+/** Milliseconds that a broker may be away. */
+const SAYING_MS = 120_000;
 const LEAD_VIEW = fileURLToPath(new URL("../../../shared/command-line/lead-view.js", import.meta.url));
 
 /** A projector and an API over one folder. */
@@ -92,7 +94,10 @@ export async function openShardWorld(config: KafkaConfig) {
       keys.set(workspaceId, key);
       return key;
     },
-    /** Says something of a lead: to the topics, and to the unsharded fold. */
+    /**
+     * Says something of a lead: to the topics, and to the unsharded fold. Said again until a broker that is away has it: what
+     * it has of it already is passed over as a repetition.
+     */
     async say(
       records: readonly (readonly [workspaceId: string, leadId: string, event: string, data: object])[],
     ): Promise<void> {
@@ -101,12 +106,16 @@ export async function openShardWorld(config: KafkaConfig) {
         return { ...record, timestamp: Date.now() };
       });
       unsharded.foldBatch(spoken);
-      await cluster.produce(
-        spoken.map((record, index) => ({
-          ...record,
-          partition: partitionOfWorkspace((records[index] as (typeof records)[number])[0], PARTITIONS),
-        })),
-      );
+      const placed = spoken.map((record, index) => ({
+        ...record,
+        partition: partitionOfWorkspace((records[index] as (typeof records)[number])[0], PARTITIONS),
+      }));
+      const produced = () =>
+        cluster.produce(placed).then(
+          () => true,
+          () => false,
+        );
+      await until("the broker to take what is said", produced, SAYING_MS);
     },
     /** What an unsharded fold says of a lead. */
     expected: (leadId: string): string | undefined =>

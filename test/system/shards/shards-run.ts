@@ -76,6 +76,8 @@ export async function shardsRun({
     await until("a standby", () => isStandby(second), 30_000);
     const nodes = [first, second, other];
     const working = startLoad(world, nodes, all, { trouble, onFailure: onProgress }, load.signal);
+    // Told of at the end, unless something else fails before.
+    working.catch(() => undefined);
     let [owner, standby] = [first, second];
     for (let round = 0; round < rounds; round++) {
       onProgress(`round ${round}: the owner makes its views anew and switches, and keeps its turn`);

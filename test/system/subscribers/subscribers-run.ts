@@ -59,7 +59,7 @@ export async function subscribersRun({
 }: SubscribersPlan): Promise<SubscribersResult> {
   const random = createRandom(seed);
   const folder = mkdtempSync(join(tmpdir(), "subscribers-"));
-  const broker = await startHostBroker();
+  const broker = await startHostBroker({ isBrief: true });
   const port = await freePort();
   const env = {
     KAFKA_BROKERS: broker.brokers,
