@@ -22,7 +22,7 @@ export function createCommitMetrics(
   const registers = [registry];
   const events = new Counter({
     name: "lead_view_events_total",
-    help: "Events by type and what became of them: folded, repeated (passed over), dropped (their lead is erased) or dead_letter",
+    help: "Events by type and what became of them: folded, repeated (passed over), dropped (their lead is erased), unknown_lead (a null value that found nothing of its lead here) or dead_letter",
     labelNames: ["type", "outcome"],
     registers,
   });

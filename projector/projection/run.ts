@@ -113,6 +113,12 @@ function report(committed: Committed, log: Logger, onCommit: Running["onCommit"]
     log.warn({ topic, partition, offset, eventId, traceId: traceIdOf(record), code, reason }, "dead letter");
   }
   if (committed.dropped > 0) log.info({ records: committed.dropped }, "dropped: their leads were erased");
+  const unknown = committed.outcomes.find(({ outcome }) => outcome === "unknown_lead");
+  if (unknown)
+    log.info(
+      { records: unknown.events },
+      "null values that erased nothing: no event of their leads was folded here. They never were, or their events are in another partition, whose shard keeps them",
+    );
   const { records, assembly, milliseconds } = committed;
   log.debug({ records, views: assembly.views, milliseconds: Math.round(milliseconds) }, "committed");
   onCommit?.(committed);
