@@ -12,7 +12,8 @@ import { checkEnd } from "./ending.ts";
 import { numberProcesses } from "./machine.ts";
 import type { Step } from "./plan.ts";
 import { createSimulation } from "./simulation.ts";
-import { type Run, take } from "./steps.ts";
+import { newRun } from "./steps/life.ts";
+import { take } from "./steps/take.ts";
 import { entriesOf } from "./what-was-said.ts";
 
 /** How one history went. */
@@ -58,18 +59,7 @@ export async function simulate(seed: number, plan: readonly Step[]): Promise<Out
   const simulation = createSimulation(seed, join(MEMORY, `lead-view-simulation-${process.pid}`));
   const { machine, violations } = simulation;
   upgradeRules(1);
-  const run: Run = {
-    simulation,
-    entries: entriesOf(seed),
-    discarded: new Set(),
-    unsure: new Set(),
-    copy: undefined,
-    setBack: 0,
-    awakeSince: 0,
-    folded: new Map(),
-    rebuildsAtEnd: seed % 3 === 0,
-    hasLost: false,
-  };
+  const run = newRun(seed, simulation, entriesOf(seed));
   simulation.readers.isErased = (leadId) => simulation.log.erased.has(leadId);
   let trace = "";
   let at: number | undefined;
