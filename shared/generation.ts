@@ -1,14 +1,6 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { renameDurably } from "./durable.ts";
 
 // A generation is one database file with all views; a pointer file names the one that serves.
 
@@ -50,13 +42,7 @@ export function serveGeneration(databaseDir: string, generation: number): void {
   } finally {
     closeSync(file);
   }
-  renameSync(next, pointer);
-  const folder = openSync(databaseDir, "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  renameDurably(next, pointer);
 }
 
 /** Tells a switch by the pointer itself: each one is a new file, also one back to the generation that was seen last. */

@@ -1,18 +1,9 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { wallClock } from "../../shared/clock.ts";
 import { type Config, keysFile } from "../../shared/config.ts";
+import { renameDurably, syncToDisk } from "../../shared/durable.ts";
 import { generationFile, servingGeneration } from "../../shared/generation.ts";
 import { createPrivately } from "../../shared/sqlite.ts";
 import { DATABASE_VERSION } from "../../shared/view/row.ts";
@@ -46,10 +37,9 @@ export async function backup(config: Config, folder: string): Promise<Manifest> 
     for (const source of sources) files.push(await copyDatabase(source, making));
     const manifest: Manifest = { ...factsOf(join(making, basename(views))), generation, files };
     writeFileSync(manifestFile(making), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 });
-    sync(manifestFile(making));
-    sync(making);
-    renameSync(making, folder);
-    sync(join(resolve(folder), ".."));
+    syncToDisk(manifestFile(making));
+    syncToDisk(making);
+    renameDurably(making, resolve(folder));
     return manifest;
   } catch (error) {
     rmSync(making, { recursive: true, force: true });
@@ -68,7 +58,7 @@ async function copyDatabase(source: string, folder: string): Promise<BackupFile>
   } finally {
     db.close();
   }
-  sync(target);
+  syncToDisk(target);
   return { name, bytes: statSync(target).size, sha256: await sha256Of(target) };
 }
 
@@ -99,14 +89,5 @@ function factsOf(file: string): Omit<Manifest, "generation" | "files"> {
     };
   } finally {
     db.close();
-  }
-}
-
-function sync(path: string): void {
-  const file = openSync(path, "r");
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
   }
 }

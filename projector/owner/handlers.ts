@@ -1,4 +1,5 @@
-import { existsSync, renameSync } from "node:fs";
+import { existsSync } from "node:fs";
+import { renameDurably } from "../../shared/durable.ts";
 import { generationFile } from "../../shared/generation.ts";
 import { openWriter } from "../../shared/sqlite.ts";
 import { DecodeError } from "../decode/decode-error.ts";
@@ -220,7 +221,7 @@ function renameDatabase(from: string, to: string): void {
     throw new RequestError(
       `${from}: its write-ahead log could not be moved into it; is the disk full? Nothing was switched`,
     );
-  renameSync(from, to);
+  renameDurably(from, to);
 }
 
 /** Records that a new generation could not fold, and the serving one could, are for somebody to look into first. */

@@ -1,5 +1,6 @@
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { readConfig } from "../../shared/config.ts";
+import { syncToDisk } from "../../shared/durable.ts";
 import { generationFile } from "../../shared/generation.ts";
 import { createLog } from "../../shared/log.ts";
 import { openReader } from "../../shared/sqlite.ts";
@@ -90,6 +91,8 @@ async function build(task: BuildTask): Promise<Built> {
     return { compared };
   } finally {
     store.close();
+    // It was filled without a word to the disk, and a power cut is not to find half of it under its final name.
+    syncToDisk(task.file);
   }
 }
 
