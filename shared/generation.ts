@@ -1,6 +1,15 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
-import { renameDurably } from "./durable.ts";
+import { syncPath } from "./sync-path.ts";
 
 // A generation is one database file with all views; a pointer file names the one that serves.
 
@@ -42,7 +51,8 @@ export function serveGeneration(databaseDir: string, generation: number): void {
   } finally {
     closeSync(file);
   }
-  renameDurably(next, pointer);
+  renameSync(next, pointer);
+  syncPath(databaseDir);
 }
 
 /** Tells a switch by the pointer itself: each one is a new file, also one back to the generation that was seen last. */

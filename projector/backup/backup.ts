@@ -1,11 +1,11 @@
-import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { wallClock } from "../../shared/clock.ts";
 import { type Config, keysFile } from "../../shared/config.ts";
-import { renameDurably, syncToDisk } from "../../shared/durable.ts";
 import { generationFile, servingGeneration } from "../../shared/generation.ts";
 import { createPrivately } from "../../shared/sqlite.ts";
+import { syncPath } from "../../shared/sync-path.ts";
 import { DATABASE_VERSION } from "../../shared/view/row.ts";
 import { webhooksFile } from "../publish/webhooks/endpoints.ts";
 import { partitionName } from "../source/source.ts";
@@ -37,9 +37,10 @@ export async function backup(config: Config, folder: string): Promise<Manifest> 
     for (const source of sources) files.push(await copyDatabase(source, making));
     const manifest: Manifest = { ...factsOf(join(making, basename(views))), generation, files };
     writeFileSync(manifestFile(making), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 });
-    syncToDisk(manifestFile(making));
-    syncToDisk(making);
-    renameDurably(making, resolve(folder));
+    syncPath(manifestFile(making));
+    syncPath(making);
+    renameSync(making, folder);
+    syncPath(join(resolve(folder), ".."));
     return manifest;
   } catch (error) {
     rmSync(making, { recursive: true, force: true });
@@ -58,7 +59,7 @@ async function copyDatabase(source: string, folder: string): Promise<BackupFile>
   } finally {
     db.close();
   }
-  syncToDisk(target);
+  syncPath(target);
   return { name, bytes: statSync(target).size, sha256: await sha256Of(target) };
 }
 

@@ -2,8 +2,8 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 
 import { wallClock } from "../../shared/clock.ts";
 import { TOPICS } from "../../shared/events/catalogue.ts";
 import { VERSION } from "../../shared/version.ts";
+import type { Committed } from "../projection/committed.ts";
 import { FOLD_VERSION } from "../projection/fold-version.ts";
-import type { Committed } from "../projection/projection.ts";
 import { BY_OPERATOR } from "../publish/webhooks/requests.ts";
 import type { LogNames } from "../source/log-names.ts";
 import { NO_TIMESTAMP } from "../source/source.ts";
@@ -22,7 +22,7 @@ export function createCommitMetrics(
   const registers = [registry];
   const events = new Counter({
     name: "lead_view_events_total",
-    help: "Events by type and what became of them: folded, repeated (passed over), dropped (their lead is erased) or dead_letter",
+    help: "Events by type and what became of them: folded, repeated (passed over), dropped (their lead is erased), unknown_lead (a null value that found nothing of its lead here) or dead_letter",
     labelNames: ["type", "outcome"],
     registers,
   });

@@ -2,8 +2,8 @@ import { statSync } from "node:fs";
 import { every, monotonic, wallClock } from "../../shared/clock.ts";
 import type { Config } from "../../shared/config.ts";
 import { generationFile } from "../../shared/generation.ts";
+import type { Committed } from "../projection/committed.ts";
 import { otherFoldRules } from "../projection/fold-version.ts";
-import type { Committed } from "../projection/projection.ts";
 import type { TopicLimit } from "../publish/topic-limits.ts";
 import { waitingFor } from "../publish/webhooks/deliver.ts";
 import { type Endpoint, type Endpoints, relayOf } from "../publish/webhooks/endpoints.ts";
@@ -48,6 +48,7 @@ export interface EventCount {
   readonly folded: number;
   readonly repeated: number;
   readonly dropped: number;
+  readonly unknown_lead: number;
   readonly dead_letter: number;
 }
 
@@ -122,7 +123,8 @@ export function createMonitor(
       if (committed.records > 0) committedAt = wallClock();
       folded += committed.records;
       for (const { type, outcome, events: number } of committed.outcomes) {
-        const known = events.get(type) ?? { type, folded: 0, repeated: 0, dropped: 0, dead_letter: 0 };
+        const none = { folded: 0, repeated: 0, dropped: 0, unknown_lead: 0, dead_letter: 0 };
+        const known = events.get(type) ?? { type, ...none };
         events.set(type, { ...known, [outcome]: known[outcome] + number });
       }
       onCommit(committed);

@@ -1,7 +1,8 @@
-import { existsSync } from "node:fs";
-import { renameDurably } from "../../shared/durable.ts";
+import { existsSync, renameSync } from "node:fs";
+import { dirname } from "node:path";
 import { generationFile } from "../../shared/generation.ts";
 import { openWriter } from "../../shared/sqlite.ts";
+import { syncPath } from "../../shared/sync-path.ts";
 import { DecodeError } from "../decode/decode-error.ts";
 import { release } from "../publish/held-back.ts";
 import { WEBHOOK_HANDLERS, type WebhookKinds } from "../publish/webhooks/requests.ts";
@@ -196,8 +197,8 @@ async function rebuild(
       renameDatabase(file, made);
     } else {
       await owner.betweenCommits((store) => {
+        addMissedDuties(store, file, generation);
         renameDatabase(file, made);
-        addMissedDuties(store, made, generation);
       });
     }
     if (switches) {
@@ -221,7 +222,10 @@ function renameDatabase(from: string, to: string): void {
     throw new RequestError(
       `${from}: its write-ahead log could not be moved into it; is the disk full? Nothing was switched`,
     );
-  renameDurably(from, to);
+  // It was written without waiting for the disk.
+  syncPath(from);
+  renameSync(from, to);
+  syncPath(dirname(to));
 }
 
 /** Records that a new generation could not fold, and the serving one could, are for somebody to look into first. */

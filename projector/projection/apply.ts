@@ -14,8 +14,11 @@ import { type HeldLead, type HeldPart, type LeadReader, partOf } from "./held-le
 import { namedLead } from "./named-lead.ts";
 import { findLog, putLog } from "./recent-logs.ts";
 
-/** What became of a record: dropped where its lead is erased, repeated where its event was folded before. */
-export type Applied = "folded" | "repeated" | "dropped";
+/**
+ * What became of a record: dropped where its lead is erased, repeated where its event was folded before, unknown_lead where it
+ * erases a lead of which nothing was folded: one that never was, or whose events are in another partition.
+ */
+export type Applied = "folded" | "repeated" | "dropped" | "unknown_lead";
 
 /**
  * Folds all of a record's events into its lead, or none: an event that contradicts the state changes nothing, and of
@@ -24,8 +27,9 @@ export type Applied = "folded" | "repeated" | "dropped";
  */
 export function applyDecoded(reader: LeadReader, lead: HeldLead, decoded: Decoded): Applied {
   if ("erase" in decoded) {
+    const isKnown = lead.erased !== false || lead.parts.size > 0;
     if (lead.erased === false) lead.erased = "now";
-    return "folded";
+    return isKnown ? "folded" : "unknown_lead";
   }
   if (lead.erased !== false) {
     lead.dropped++;

@@ -1,9 +1,9 @@
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { readConfig } from "../../shared/config.ts";
-import { syncToDisk } from "../../shared/durable.ts";
 import { generationFile } from "../../shared/generation.ts";
 import { createLog } from "../../shared/log.ts";
 import { openReader } from "../../shared/sqlite.ts";
+import { syncPath } from "../../shared/sync-path.ts";
 import { createDecoder } from "../decode/decode.ts";
 import { withWorkspacePartitions } from "../source/kafka/workspace-partitions.ts";
 import { openHistorySource } from "../source/open-source.ts";
@@ -92,7 +92,7 @@ async function build(task: BuildTask): Promise<Built> {
   } finally {
     store.close();
     // It was filled without a word to the disk, and a power cut is not to find half of it under its final name.
-    syncToDisk(task.file);
+    syncPath(task.file);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Decode, Decoded } from "../decode/decode.ts";
+import { type Decode, type Decoded, decodedOf } from "../decode/decode.ts";
 import { applyDecoded, deadLetterOf } from "../projection/apply.ts";
 import { finishLead } from "../projection/finish-lead.ts";
 import type { FoldedBatch } from "../projection/folded-batch.ts";
@@ -7,7 +7,7 @@ import { NOTHING_COUNTED } from "../projection/writing.ts";
 import { type Position, partitionName, type Source, type SourceRecord } from "../source/source.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
-import { decodedOf, readHistory } from "./history.ts";
+import { readHistory } from "./history.ts";
 
 export interface Refolded {
   /** Records of these leads that were folded. */

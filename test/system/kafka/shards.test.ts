@@ -82,7 +82,7 @@ describe.skipIf(inject("brokers") === "")("shards", () => {
       Object.entries(read(folder, viewsOf)).map(([id, { body }]) => [id, JSON.parse(body).lead.firstName]),
     );
 
-  test("each folds the workspaces of its own; an event that is in another's partition is a dead letter", async () => {
+  test("each folds the workspaces of its own; an event in another's partition is a dead letter, a null value there is counted", async () => {
     const [own, other] = WORKSPACES;
     const strays = {
       ...say(own, "stray", "lead.created"),
@@ -98,6 +98,16 @@ describe.skipIf(inject("brokers") === "")("shards", () => {
     expect([names("first"), names("second")]).toEqual([{ "lead-0": "Ann" }, { "lead-1": "Bob" }]);
     expect(read("first", deadLettersOf).map(({ code }) => code)).toEqual(["wrong_partition"]);
     expect(read("second", deadLettersOf)).toEqual([]);
+
+    // A null value names no workspace: in the other shard's partition it is one of a lead that is not known there.
+    const erase = { ...speaker.record("omni.lead", { key: Buffer.from("lead-0") }) };
+    const unknown = async (address: string) =>
+      (await (await fetch(`${address}/metrics`)).text()).match(
+        /^lead_view_events_total\{type="tombstone",outcome="unknown_lead"\} (\d+)$/m,
+      )?.[1];
+    await cluster.produce([{ ...erase, partition: partitionOfWorkspace(other, PARTITIONS) }]);
+    await until("it to be counted", async () => (await unknown(await second.opsAddress())) === "1");
+    expect(names("first")).toEqual({ "lead-0": "Ann" });
 
     // Who counts the shards otherwise is refused by the group, and disturbs nobody.
     const stranger = start("2/4", "stranger");

@@ -83,7 +83,11 @@ export async function shardsRun({
       onProgress(`round ${round}: the owner makes its views anew and switches, and keeps its turn`);
       await owner.command("rebuild");
       await ready(owner, 60_000);
-      if (!(await isStandby(standby))) throw new Error("a standby took over from an owner that switched");
+      await until("the standby to stand by still", async () => {
+        const reason = await standby.reason();
+        if (reason === undefined) throw new Error("a standby took over from an owner that switched");
+        return /standby of shard/.test(reason);
+      });
 
       onProgress("the owner's host is killed");
       trouble.nodes.add(owner);

@@ -15,6 +15,7 @@ const EVENTS = [
   { label: "folded", kind: "number", cell: ({ folded }) => number(folded) },
   { label: "repeated", kind: "number", cell: ({ repeated }) => number(repeated) },
   { label: "dropped", kind: "number", cell: ({ dropped }) => number(dropped) },
+  { label: "unknown leads", kind: "number", cell: ({ unknown_lead }) => number(unknown_lead) },
   { label: "dead letters", kind: "number", cell: ({ dead_letter }) => number(dead_letter) },
 ];
 
