@@ -118,7 +118,7 @@ describe.skipIf(inject("brokers") === "")("a relay to a topic", () => {
     try {
       projector.foldBatch([say({ event: "lead.created" })]);
       const stop = publish(kafka.brokers);
-      await until("it to be published", () => outbox()?.waiting === 0);
+      await until("it to be published", () => outbox()?.waiting === 0 && outbox()?.setAside === 0);
       await watch.pass(30);
       watch.fires();
       const configEntries = [{ name: "max.message.bytes", value: "20000" }];
