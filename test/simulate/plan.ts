@@ -45,7 +45,10 @@ export type Step =
       readonly lead: number | undefined;
       readonly ownKey: boolean;
     }
-  | { readonly kind: "leave" | "resume" | "stall" | "read on" | "revoke"; readonly which: number }
+  | {
+      readonly kind: "leave" | "come alone" | "resume" | "stall" | "read on" | "revoke";
+      readonly which: number;
+    }
   | { readonly kind: "endpoint"; readonly workspace: number }
   | { readonly kind: "broker" | "receiver"; readonly mood: Mood }
   | { readonly kind: "read"; readonly lead: number }
@@ -127,6 +130,7 @@ const DRAWS: readonly (readonly [weight: number, draw: Draw])[] = [
     }),
   ],
   [1.5, (r) => ({ kind: "leave", which: r.integer(0, 20) })],
+  [2, (r) => ({ kind: "come alone", which: r.integer(0, 20) })],
   [4, (r) => ({ kind: "resume", which: r.integer(0, 20) })],
   [1, (r) => ({ kind: "stall", which: r.integer(0, 20) })],
   [2, (r) => ({ kind: "read on", which: r.integer(0, 20) })],
