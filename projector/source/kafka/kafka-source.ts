@@ -155,7 +155,7 @@ async function consume({
     sessionTimeout: config.sessionTimeoutMs,
     rebalanceTimeout: 2 * config.sessionTimeoutMs,
     heartbeatInterval: config.sessionTimeoutMs / 10,
-    maxWaitTimeInMs: toEnd ? 100 : 1_000,
+    maxWaitTimeInMs: toEnd ? 100 : 250,
     partitionAssigners: [
       config.temporaryGroup
         ? createShareAssigner(share)
