@@ -115,10 +115,14 @@ export function createGroupReader({
     });
   };
 
-  /** Waits until the partitions are this member's: to take over can take longer than a silent member is waited for. */
+  /**
+   * Waits until the partitions are this member's: to take over can take longer than a silent member is waited for.
+   * @throws Error of kafkajs where the group shares them out anew: it waits until this member joins again
+   */
   const settled = async (heartbeat: () => Promise<void>): Promise<void> => {
-    const beating = every(GROUP_NOTE_MS, () => void heartbeat().catch(() => undefined));
-    await checked.finally(() => beating.stop());
+    const lost = Promise.withResolvers<never>();
+    const beating = every(GROUP_NOTE_MS, () => void heartbeat().catch(lost.reject));
+    await Promise.race([checked, lost.promise]).finally(() => beating.stop());
   };
 
   /** The partitions are this member's from now on, as far as it is told; nothing of them is folded before. */
@@ -157,7 +161,8 @@ export function createGroupReader({
 
   const fold = async ({ batch, heartbeat, isStale }: EachBatchPayload): Promise<void> => {
     await settled(heartbeat);
-    if (failed || isStale()) return;
+    // kafkajs hands over the rest of a fetch though its partitions went to somebody else.
+    if (failed || isStale() || !assignment[batch.topic]?.includes(batch.partition)) return;
     const topic = topicOf.get(batch.topic) as string;
     const { partition } = batch;
     const position = positionOf(topic, partition);
