@@ -15,7 +15,7 @@ import { createShardAssigner } from "./shard-assigner.ts";
 import { createShareAssigner } from "./share-assigner.ts";
 
 const FIRST_RETRY_MS = 250;
-const LONGEST_RETRY_MS = 10_000;
+const LONGEST_RETRY_MS = 2_000;
 /**
  * Milliseconds between two comparisons of the positions with what the broker holds. Where retention overtakes a reader,
  * kafkajs goes on at the partition's end by itself, and with nothing new there, nothing would tell.
