@@ -1,5 +1,5 @@
 import type { Admin, Consumer, EachBatchPayload } from "kafkajs";
-import { after, every, type Timer } from "../../../shared/clock.ts";
+import { after, delay, every, monotonic, type Timer } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
 import { type Position, partitionName, recordHash, type Sink, SourceError } from "../source.ts";
@@ -9,6 +9,9 @@ import { positionBehind, recordOfMessage } from "./kafka-record.ts";
 import type { Ownership } from "./ownership.ts";
 import { createUnreadRecords } from "./unread-records.ts";
 
+/** Milliseconds that a note of coming back is tried again for. */
+const RETURN_NOTE_MS = 3_000;
+const RETRY_MS = 100;
 /** Records that are folded between two heartbeats. */
 const SLICE = 5_000;
 /** Milliseconds between two notes of positions and numbers in the consumer group. */
@@ -104,15 +107,31 @@ export function createGroupReader({
   };
 
   /** What changed since the last note is noted: who owns the partitions next has to know of it. */
-  const noteChanges = async (returns = false): Promise<void> => {
+  const noteChanges = async (): Promise<void> => {
     if (!ownership?.term()) return;
-    const now = `${ownership.note(returns)} ${JSON.stringify(sink.positions().map(({ nextOffset }) => nextOffset))}`;
+    const now = `${ownership.note()} ${JSON.stringify(sink.positions().map(({ nextOffset }) => nextOffset))}`;
     if (now === noted) return;
     noted = now;
-    await noteInGroup(returns).catch((error) => {
+    await noteInGroup().catch((error) => {
       noted = "";
       log.debug({ error: error.message }, "positions not noted in the group");
     });
+  };
+
+  /** Says that this member comes back at once. A group that shares its partitions out anew takes no note until it is done. */
+  const noteReturn = async (): Promise<void> => {
+    for (const deadline = monotonic() + RETURN_NOTE_MS; ownership?.term(); await delay(RETRY_MS)) {
+      try {
+        return await noteInGroup(true);
+      } catch (error) {
+        if (monotonic() < deadline) continue;
+        log.warn(
+          { error: (error as Error).message },
+          "the group could not be told that this projector comes back at once: a standby may take over",
+        );
+        return;
+      }
+    }
   };
 
   /**
@@ -240,6 +259,7 @@ export function createGroupReader({
       await queue;
     },
     noteChanges,
+    noteReturn,
     /** Looks at the members that this one takes over from. */
     lookAtPrevious: async (): Promise<void> =>
       ownership

@@ -215,7 +215,7 @@ async function consume({
       await ended.promise;
     } finally {
       await reader.stop();
-      await reader.noteChanges(signal.reason === RETURNS);
+      await (signal.reason === RETURNS ? reader.noteReturn() : reader.noteChanges());
     }
   } finally {
     onReader(undefined);

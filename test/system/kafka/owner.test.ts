@@ -131,7 +131,7 @@ describe.skipIf(inject("brokers") === "")("projectors on Kafka", () => {
     await until("the second one to stand by", stands);
     await pause(RETURNS);
     await until("the partitions to be kept", () => /takes over its shard/.test(second.trouble() ?? ""));
-    await cluster.produce([say("lead-0", "lead.created", {})]);
+    await cluster.produce([{ ...say("lead-0", "lead.created", {}), timestamp: Date.now() }]);
     const stopFirst = first.start();
     await until("the record to be folded by the first one", () => first.folded() === 1);
     await until("the second one to stand by again", stands);

@@ -89,7 +89,9 @@ export async function shardsRun({
         if (reason === undefined) throw new Error("a standby took over from an owner that switched");
         return /standby of shard/.test(reason);
       }).catch((error) => {
-        const said = [owner, standby].map(({ name, projector }) => `${name}: ${projector.output().slice(-4_000)}`);
+        const said = [owner, standby].map(
+          ({ name, projector }) => `${name}: ${projector.output().slice(-4_000)}`,
+        );
         throw new Error(`${error.message}: ${reason}; ${said.join("\n")}`);
       });
 
