@@ -56,6 +56,7 @@ export function createGroupReader({
   let failed = false;
   let joined = false;
   let noted = "";
+  let noting: Promise<void> = Promise.resolve();
   let idle: Timer | undefined;
 
   const positionOf = (topic: string, partition: number): Position => {
@@ -252,14 +253,22 @@ export function createGroupReader({
       inTurn(check).catch((error) =>
         log.debug({ error: error.message }, "positions not compared with the broker's"),
       ),
-    /** Ends reading; what is being handed over is handed over. */
-    async stop(): Promise<void> {
+    /**
+     * Ends reading; what is being handed over is handed over, and the last note in the group says so.
+     * @param returns true where this member comes back at once
+     */
+    async stop(returns: boolean): Promise<void> {
       failed = true;
       idle?.stop();
       await queue;
+      await noting;
+      await (returns ? noteReturn() : noteChanges());
     },
-    noteChanges,
-    noteReturn,
+    /** One note after another, and none behind the last one. */
+    noteChanges: (): Promise<void> => {
+      if (!failed) noting = noting.then(() => noteChanges());
+      return noting;
+    },
     /** Looks at the members that this one takes over from. */
     lookAtPrevious: async (): Promise<void> =>
       ownership

@@ -214,8 +214,7 @@ async function consume({
     try {
       await ended.promise;
     } finally {
-      await reader.stop();
-      await (signal.reason === RETURNS ? reader.noteReturn() : reader.noteChanges());
+      await reader.stop(signal.reason === RETURNS);
     }
   } finally {
     onReader(undefined);
