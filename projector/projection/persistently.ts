@@ -1,4 +1,4 @@
-import { delay } from "../../shared/clock.ts";
+import { createBackOff } from "../../shared/back-off.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Batch } from "../source/source.ts";
 import { isPassing, ProjectionError, remedyOf } from "./trouble.ts";
@@ -25,7 +25,8 @@ export async function persistently<T>(
   place: () => string,
 ): Promise<{ readonly result: T } | undefined> {
   let failed = false;
-  for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(wait * 2, LONGEST_RETRY_MS)) {
+  const backOff = createBackOff(FIRST_RETRY_MS, LONGEST_RETRY_MS);
+  while (!signal.aborted) {
     try {
       const result = work();
       if (failed) onTrouble?.(undefined);
@@ -40,10 +41,10 @@ export async function persistently<T>(
         });
       }
       log.error(
-        { code, message, retryInMs: wait },
+        { code, message, retryInMs: backOff.nextMs() },
         "the view database can't be used; nothing is lost, trying again",
       );
-      await delay(wait, signal);
+      await backOff.wait(signal);
       await keepAlive?.();
     }
   }

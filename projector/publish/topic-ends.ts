@@ -14,10 +14,10 @@ export interface TopicEnds {
   /** The broker acknowledged records of a partition up to this offset. */
   acknowledged(partition: number, end: number): void;
   /**
-   * Compares with where the topic ends by the broker's word.
+   * Compares with where the topic ends by the broker's word; what is acknowledged while it is asked says nothing of that.
    * @returns false where it has less than it had: all is to be passed on again, which the database remembers
    */
-  check(ends: ReadonlyMap<number, number>): boolean;
+  check(ask: () => Promise<ReadonlyMap<number, number>>): Promise<boolean>;
   /** True once after a check that found less. */
   takeBeginsAgain(): boolean;
 }
@@ -39,9 +39,11 @@ export function createTopicEnds({ relays, transaction }: Store, relay: string): 
     acknowledged(partition, end) {
       offsets.set(partition, Math.max(end, offsets.get(partition) ?? 0));
     },
-    check(ends) {
+    async check(ask) {
+      const before = [...offsets];
+      const ends = await ask();
       wasAsked = true;
-      const hasLess = [...offsets].some(([partition, end]) => (ends.get(partition) ?? 0) < end);
+      const hasLess = before.some(([partition, end]) => (ends.get(partition) ?? 0) < end);
       if (hasLess) {
         offsets = new Map(ends);
         transaction(() => {
