@@ -39,8 +39,6 @@ export function openControl(
   { waitMs }: { readonly waitMs?: number | undefined } = {},
 ): Connection {
   return setUp(openWriter(controlFile(databaseDir)), (db) => {
-    // Small, and of no use after a crash of the machine: no commit waits for the disk.
-    db.pragma("synchronous = OFF");
     db.pragma("wal_autocheckpoint = 200");
     db.exec(SCHEMA);
     if (waitMs !== undefined) db.pragma(`busy_timeout = ${waitMs}`);

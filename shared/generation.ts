@@ -9,6 +9,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { syncPath } from "./sync-path.ts";
 
 // A generation is one database file with all views; a pointer file names the one that serves.
 
@@ -51,12 +52,7 @@ export function serveGeneration(databaseDir: string, generation: number): void {
     closeSync(file);
   }
   renameSync(next, pointer);
-  const folder = openSync(databaseDir, "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  syncPath(databaseDir);
 }
 
 /** Tells a switch by the pointer itself: each one is a new file, also one back to the generation that was seen last. */

@@ -1,20 +1,11 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import Database from "better-sqlite3";
 import { wallClock } from "../../shared/clock.ts";
 import { type Config, keysFile } from "../../shared/config.ts";
 import { generationFile, servingGeneration } from "../../shared/generation.ts";
 import { createPrivately } from "../../shared/sqlite.ts";
+import { syncPath } from "../../shared/sync-path.ts";
 import { DATABASE_VERSION } from "../../shared/view/row.ts";
 import { webhooksFile } from "../publish/webhooks/endpoints.ts";
 import { partitionName } from "../source/source.ts";
@@ -46,10 +37,10 @@ export async function backup(config: Config, folder: string): Promise<Manifest> 
     for (const source of sources) files.push(await copyDatabase(source, making));
     const manifest: Manifest = { ...factsOf(join(making, basename(views))), generation, files };
     writeFileSync(manifestFile(making), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 });
-    sync(manifestFile(making));
-    sync(making);
+    syncPath(manifestFile(making));
+    syncPath(making);
     renameSync(making, folder);
-    sync(join(resolve(folder), ".."));
+    syncPath(join(resolve(folder), ".."));
     return manifest;
   } catch (error) {
     rmSync(making, { recursive: true, force: true });
@@ -68,7 +59,7 @@ async function copyDatabase(source: string, folder: string): Promise<BackupFile>
   } finally {
     db.close();
   }
-  sync(target);
+  syncPath(target);
   return { name, bytes: statSync(target).size, sha256: await sha256Of(target) };
 }
 
@@ -99,14 +90,5 @@ function factsOf(file: string): Omit<Manifest, "generation" | "files"> {
     };
   } finally {
     db.close();
-  }
-}
-
-function sync(path: string): void {
-  const file = openSync(path, "r");
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
   }
 }

@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import type { Config } from "../../shared/config.ts";
 import { generationFile, serveGeneration } from "../../shared/generation.ts";
 import type { Logger } from "../../shared/log.ts";
+import { syncPath } from "../../shared/sync-path.ts";
 import { DATABASE_VERSION } from "../../shared/view/row.ts";
 import { createDecoder } from "../decode/decode.ts";
 import { tryToOwn } from "../owner/lock.ts";
@@ -59,6 +60,7 @@ export async function restore(config: Config, folder: string, log: Logger): Prom
     for (const { name } of files) {
       if (name !== views) copyPrivately(join(folder, name), join(databaseDir, name));
     }
+    syncPath(building);
     renameSync(building, generationFile(databaseDir, generation));
     serveGeneration(databaseDir, generation);
     return { generation, madeAt, ...caughtUp };
@@ -95,4 +97,5 @@ function copyPrivately(from: string, to: string): void {
   if (!existsSync(from)) throw new Error(`${from} is not there: the backup is damaged; take another one`);
   copyFileSync(from, to);
   chmodSync(to, 0o600);
+  syncPath(to);
 }

@@ -1,6 +1,8 @@
 import { existsSync, renameSync } from "node:fs";
+import { dirname } from "node:path";
 import { generationFile } from "../../shared/generation.ts";
 import { openWriter } from "../../shared/sqlite.ts";
+import { syncPath } from "../../shared/sync-path.ts";
 import { DecodeError } from "../decode/decode-error.ts";
 import { release } from "../publish/held-back.ts";
 import { WEBHOOK_HANDLERS, type WebhookKinds } from "../publish/webhooks/requests.ts";
@@ -9,6 +11,7 @@ import { buildingFile, nextGeneration, removeDatabase, requireGeneration } from 
 import { addMissedDuties } from "../rebuild/reconcile.ts";
 import { refoldLeads } from "../rebuild/refold.ts";
 import { openHistorySource } from "../source/open-source.ts";
+import type { Share } from "../source/share.ts";
 import { type RecordPosition, recordPosition, recordPositionName } from "../source/source.ts";
 import type { Store } from "../store/store.ts";
 import type { Owner } from "./owner.ts";
@@ -102,7 +105,7 @@ export const HANDLERS: Handlers = {
       leads = ids.size;
       return ids;
     };
-    const { folded, failed } = await refoldLeads(owner, history(owner), owner.decode, leadsOf, signal);
+    const { folded, failed } = await refoldLeads({ ...refolding(owner), leadsOf, signal });
     if (folded + failed.length === 0)
       throw new RequestError(
         lead === undefined
@@ -124,13 +127,12 @@ export const HANDLERS: Handlers = {
         `it still is no event (${error.code}: ${error.message}): upgrade the program, or discard it`,
       );
     }
-    const { folded, failed, recovered } = await refoldLeads(
-      owner,
-      history(owner),
-      owner.decode,
-      () => new Set([leadId]),
+    const { folded, failed, recovered } = await refoldLeads({
+      ...refolding(owner),
+      leadsOf: () => new Set([leadId]),
+      partition: at.partition,
       signal,
-    );
+    });
     const again = failed.find(({ record }) => recordPositionName(record) === letter);
     if (again) throw new RequestError(`it still can't be folded (${again.code}: ${again.reason})`);
     return { folded, recovered };
@@ -158,7 +160,12 @@ export const HANDLERS: Handlers = {
   },
 };
 
-const history = ({ config, log }: Owner) => openHistorySource(config, log);
+const refolding = (owner: Owner) => ({
+  beside: owner,
+  decode: owner.decode,
+  openLog: (share: Share) => openHistorySource(owner.config, owner.log, share),
+  databaseDir: owner.config.databaseDir,
+});
 
 function letterPosition(text: string): RecordPosition {
   const at = recordPosition(text);
@@ -195,8 +202,8 @@ async function rebuild(
       renameDatabase(file, made);
     } else {
       await owner.betweenCommits((store) => {
+        addMissedDuties(store, file, generation);
         renameDatabase(file, made);
-        addMissedDuties(store, made, generation);
       });
     }
     if (switches) {
@@ -220,7 +227,10 @@ function renameDatabase(from: string, to: string): void {
     throw new RequestError(
       `${from}: its write-ahead log could not be moved into it; is the disk full? Nothing was switched`,
     );
+  // It was written without waiting for the disk.
+  syncPath(from);
   renameSync(from, to);
+  syncPath(dirname(to));
 }
 
 /** Records that a new generation could not fold, and the serving one could, are for somebody to look into first. */

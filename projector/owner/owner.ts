@@ -6,7 +6,7 @@ import { generationFile, serveGeneration, servingGeneration } from "../../shared
 import type { Logger } from "../../shared/log.ts";
 import { openReader } from "../../shared/sqlite.ts";
 import type { Decode } from "../decode/decode.ts";
-import { isDamage } from "../projection/trouble.ts";
+import { isDamage, isPassing } from "../projection/trouble.ts";
 import { createWriting } from "../projection/writing.ts";
 import { behind, catchUp } from "../rebuild/build.ts";
 import { generationNumbers } from "../rebuild/generations.ts";
@@ -15,6 +15,7 @@ import { beginToServe, type Compared, takeOver } from "../rebuild/reconcile.ts";
 import type { BesideFold, WriteBatch } from "../rebuild/refold.ts";
 import { openHistorySource } from "../source/open-source.ts";
 import { type Position, partitionName, SourceError } from "../source/source.ts";
+import { durably } from "../store/durably.ts";
 import { createMeta } from "../store/meta.ts";
 import { requireSchema, SchemaError } from "../store/migrate.ts";
 import { createPositions } from "../store/positions.ts";
@@ -119,15 +120,18 @@ export function createOwner(
           const serving = readPositions(servingFile);
           if (!acceptLoss) requireAsFar(store, serving);
           const kept = generationNumbers(databaseDir).filter((number) => number !== generation);
-          if (serving.length > 0)
-            takeOver(store, servingFile, compared, {
-              number: generation,
-              from,
-              kept,
-              sameLog: !acceptLoss,
-            });
-          else beginToServe(store, kept);
-          if (isReplicaFile(servingFile)) goOnFromReplica(store);
+          // The pointer outlives a power cut: so does what it points to.
+          durably(store.db, () => {
+            if (serving.length > 0)
+              takeOver(store, servingFile, compared, {
+                number: generation,
+                from,
+                kept,
+                sameLog: !acceptLoss,
+              });
+            else beginToServe(store, kept);
+            if (isReplicaFile(servingFile)) goOnFromReplica(store);
+          });
         } finally {
           store.close();
         }
@@ -191,14 +195,21 @@ function requireAsFar(store: Store, serving: readonly Position[]): void {
   );
 }
 
-/** Tells readers of a generation that another one is about to serve: from now on they look at the pointer at each turn. */
+/**
+ * Tells readers of a generation that another one is about to serve: from now on they look at the pointer at each turn. What
+ * the other one has taken over stays true of this one: nothing that was erased comes back by a power cut.
+ */
 function supersede(file: string, by: number): void {
   if (!existsSync(file)) return;
+  let store: Store | undefined;
   try {
-    const store = openStore(file);
-    store.meta.set("superseded", String(by));
-    store.close();
-  } catch {
-    // Of a schema that this program can't write: nobody reads it here.
+    store = openStore(file);
+    const { db, meta } = store;
+    durably(db, () => meta.set("superseded", String(by)));
+  } catch (error) {
+    if (isPassing(error)) throw error;
+    // Of a schema, or of rights, that this program can't write with: nobody reads it here.
+  } finally {
+    store?.close();
   }
 }

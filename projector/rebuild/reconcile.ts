@@ -1,5 +1,6 @@
-import { type Connection, openReader } from "../../shared/sqlite.ts";
+import { type Connection, openWriter } from "../../shared/sqlite.ts";
 import { UNNUMBERED } from "../projection/writing.ts";
+import { durably } from "../store/durably.ts";
 import type { Store } from "../store/store.ts";
 
 /** Up to which changes of either side two generations were compared. */
@@ -115,17 +116,20 @@ export function takeOver(
 
 /**
  * Makes it a duty to erase from a generation what was erased from this one while the other was built: as it is kept from
- * now on, later erases find it.
+ * now on, later erases find it. To be called before it is kept: a power cut takes no duty of a generation that is there.
+ * @param file where it is until then
  */
 export function addMissedDuties({ db, erased }: Store, file: string, generation: number): void {
-  const other = openReader(file);
+  // Not a reader's connection, which would leave a write-ahead log behind in a file that is about to be renamed.
+  const other = openWriter(file, { mustExist: true });
   try {
     const has = other.prepare<[string], unknown>("SELECT 1 FROM erased WHERE lead_id = ?");
     const all = db.prepare<[], string>("SELECT lead_id FROM erased").pluck();
     const missed = all.all().filter((leadId) => has.get(leadId) === undefined);
-    db.transaction(() => {
+    const note = db.transaction(() => {
       for (const leadId of missed) erased.addDuty({ generation, leadId });
-    }).immediate();
+    });
+    if (missed.length > 0) durably(db, () => note.immediate());
   } finally {
     other.close();
   }

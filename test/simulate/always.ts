@@ -2,7 +2,7 @@ import type { SourceRecord } from "../../projector/source/source.ts";
 import { numbersOf, positionsOf } from "./inspect.ts";
 import { withoutUrls } from "./readers.ts";
 import { READY_MAX_LAG_S, WORKSPACES } from "./simulation.ts";
-import type { Run } from "./steps.ts";
+import type { Run } from "./steps/life.ts";
 import { canaryStart, foreignCanary } from "./what-was-said.ts";
 
 /** Milliseconds after which a dead owner's last word is not believed any more, with the second between two words. */

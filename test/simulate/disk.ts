@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { basename, join } from "node:path";
 import type Database from "./edges/sqlite.ts";
-import { forgetFiles, isSynced, openConnections, writesFile } from "./edges/sqlite.ts";
+import { forgetFiles, openConnections, writesFile } from "./edges/sqlite.ts";
 import { type Actor, currentActor, currentMachine, Killed } from "./machine.ts";
 import { forgetLogs, losable, noteAllSynced, noteSynced } from "./write-ahead-logs.ts";
 
@@ -59,7 +59,7 @@ export function drawPowerCut(folder: string): () => void {
   for (const name of fs.readdirSync(folder).sort()) {
     if (!name.endsWith(".sqlite")) continue;
     const file = join(folder, name);
-    const ends = isSynced(file) ? [] : losable(file);
+    const ends = losable(file);
     const cut = ends[random.integer(0, Math.max(0, ends.length - 1))];
     if (cut !== undefined && random.chance(0.7)) cuts.set(file, cut);
   }

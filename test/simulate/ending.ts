@@ -9,7 +9,7 @@ import { inspect, openRequests, positionsOf } from "./inspect.ts";
 import { Killed } from "./machine.ts";
 import { withoutUrls } from "./readers.ts";
 import { WORKSPACES } from "./simulation.ts";
-import { connect, type Run, standStill } from "./steps.ts";
+import { connect, type Run, standStill } from "./steps/life.ts";
 import { canaryStart } from "./what-was-said.ts";
 
 /** Milliseconds in which views are up to date and ready, once no fault is left. */

@@ -7,13 +7,13 @@ import { runThreadsHere } from "../../shared/thread.ts";
 import { checkAlways } from "./always.ts";
 import { watchFolders } from "./disk.ts";
 import { upgradeRules } from "./edges/fold-version.ts";
-import { foldWith } from "./edges/fold-workers.ts";
 import { prepareThreads } from "./edges/worker-threads.ts";
 import { checkEnd } from "./ending.ts";
 import { numberProcesses } from "./machine.ts";
 import type { Step } from "./plan.ts";
 import { createSimulation } from "./simulation.ts";
-import { type Run, take } from "./steps.ts";
+import { newRun } from "./steps/life.ts";
+import { take } from "./steps/take.ts";
 import { entriesOf } from "./what-was-said.ts";
 
 /** How one history went. */
@@ -54,26 +54,12 @@ export async function prepare(): Promise<void> {
   await prepareThreads(threads.map((file) => new URL(file, new URL("../../", import.meta.url)).href));
 }
 
-const MOST_WORKERS = 3;
-
 /** Takes the steps, one after the other, until something is wrong; then lets time pass, and compares. */
 export async function simulate(seed: number, plan: readonly Step[]): Promise<Outcome> {
   const simulation = createSimulation(seed, join(MEMORY, `lead-view-simulation-${process.pid}`));
   const { machine, violations } = simulation;
   upgradeRules(1);
-  foldWith(1 + (seed % MOST_WORKERS));
-  const run: Run = {
-    simulation,
-    entries: entriesOf(seed),
-    discarded: new Set(),
-    unsure: new Set(),
-    copy: undefined,
-    setBack: 0,
-    awakeSince: 0,
-    folded: new Map(),
-    rebuildsAtEnd: seed % 3 === 0,
-    hasLost: false,
-  };
+  const run = newRun(seed, simulation, entriesOf(seed));
   simulation.readers.isErased = (leadId) => simulation.log.erased.has(leadId);
   let trace = "";
   let at: number | undefined;

@@ -6,8 +6,8 @@ const HEADER = 32;
 const FRAME_HEADER = 24;
 /** Where the log's header has the numbers that are new each time it is begun anew, and each of its frames has them again. */
 const SALTS = { ofLog: 16, ofFrame: 8, bytes: 8 };
-/** Where the log's index says how many frames were moved into the database, and what makes it an index at all. */
-const MOVED = { at: 96, least: 100 };
+/** Where the log's index says how many frames are committed, and how many of them were moved into the database. */
+const INDEX = { committed: 16, moved: 96, bytes: 100 };
 
 interface Synced {
   /** The log that it is said of. */
@@ -28,16 +28,19 @@ export function noteSynced(file: string): void {
   const header = readStart(`${file}-wal`, HEADER);
   if (header === undefined) return;
   const salts = header.toString("latin1", SALTS.ofLog, SALTS.ofLog + SALTS.bytes);
-  const moved = readStart(`${file}-shm`, MOVED.least)?.readUInt32LE(MOVED.at) ?? 0;
+  const moved = readStart(`${file}-shm`, INDEX.bytes)?.readUInt32LE(INDEX.moved) ?? 0;
   const before = synced.get(file);
   synced.set(file, { salts, frames: Math.max(moved, before?.salts === salts ? before.frames : 0) });
 }
 
-/** All of the log is on the disk: somebody put the files there. */
+/** All of the log is on the disk: somebody waited for it, or put the files there. */
 export function noteAllSynced(file: string): void {
   noteSynced(file);
   const known = synced.get(file);
-  if (known) synced.set(file, { ...known, frames: framesOf(`${file}-wal`) });
+  if (!known) return;
+  const committed = readStart(`${file}-shm`, INDEX.bytes)?.readUInt32LE(INDEX.committed);
+  const frames = committed ?? framesOf(`${file}-wal`);
+  synced.set(file, { ...known, frames: Math.max(known.frames, frames) });
 }
 
 /** The lengths to which a power cut may take the log: behind each commit that is not known to be on the disk. */

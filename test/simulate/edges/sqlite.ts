@@ -1,6 +1,6 @@
 import Real from "better-sqlite3";
 import { type Actor, currentActor, currentMachine, Killed } from "../machine.ts";
-import { noteSynced } from "../write-ahead-logs.ts";
+import { noteAllSynced, noteSynced } from "../write-ahead-logs.ts";
 
 // Real SQLite on real files. What is watched is who holds which file, so that a process can be killed; and where a commit
 // would meet a full, busy or broken disk, it does.
@@ -17,8 +17,6 @@ export interface DiskFault {
 }
 
 let faults: DiskFault[] = [];
-/** What was set aside of each file: only the newest level is of interest. */
-const synchronous = new Map<string, string>();
 
 export const openConnections = new Set<Database>();
 
@@ -33,12 +31,8 @@ export function endFaults(): void {
 export const anyFault = (): boolean =>
   faults.length > 0 && faults.some(({ until }) => until > currentMachine().now);
 
-/** True where a commit in the file is on the disk before it is told of. */
-export const isSynced = (file: string): boolean => synchronous.get(file) === "full";
-
 export function forgetFiles(): void {
   faults = [];
-  synchronous.clear();
 }
 
 function writes(file: string): void {
@@ -85,6 +79,8 @@ const DETACH = /^\s*DETACH\b/i;
 export default class Database extends Real {
   static override readonly SqliteError = Real.SqliteError;
   readonly actor: Actor | undefined = currentActor();
+  /** True while what it commits is on the disk before it is told of. */
+  #isDurable = false;
   /** Other files that it has attached. */
   readonly attached: string[] = [];
 
@@ -100,7 +96,7 @@ export default class Database extends Real {
     this.#requireLife();
     if (source.startsWith("busy_timeout")) return [];
     const level = /^synchronous\s*=\s*(\w+)/i.exec(source)?.[1];
-    if (level !== undefined) synchronous.set(this.name, level.toLowerCase());
+    if (level !== undefined) this.#isDurable = level.toLowerCase() === "full";
     return super.pragma(source, options);
   }
 
@@ -108,7 +104,9 @@ export default class Database extends Real {
     this.#requireLife();
     if (DETACH.test(source)) this.attached.pop();
     else if (!this.inTransaction && !BEGIN.test(source)) writes(this.name);
-    return super.exec(source);
+    super.exec(source);
+    this.#committed();
+    return this;
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: the library's own signature.
@@ -120,7 +118,9 @@ export default class Database extends Real {
       this.#requireLife();
       if (attaches) this.#attach(String(args[0]));
       else if (!this.inTransaction) writes(this.name);
-      return run.apply(statement, args);
+      const result = run.apply(statement, args);
+      this.#committed();
+      return result;
     };
     return statement;
   }
@@ -141,6 +141,7 @@ export default class Database extends Real {
         this.#requireLife();
         if (this.inTransaction) return inner[kind](...args);
         const result = outer[kind](...args);
+        this.#committed();
         // A process can die between its commit and the next thing that it does.
         currentMachine().effect();
         return result;
@@ -162,6 +163,10 @@ export default class Database extends Real {
   bury(): this {
     openConnections.delete(this);
     return super.close();
+  }
+
+  #committed(): void {
+    if (this.#isDurable && !this.inTransaction) noteAllSynced(this.name);
   }
 
   #attach(file: string): void {
