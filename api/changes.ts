@@ -9,7 +9,7 @@ import {
   SELECT_IS_REPLICA,
   SELECT_LEAD_ARRIVAL,
   SELECT_WORKSPACE_ARRIVALS,
-  type ToldHead,
+  type SequencedHead,
 } from "../shared/view/arrival.ts";
 import {
   type ChangeHead,
@@ -30,9 +30,9 @@ export interface Changes {
   /** False where what came behind the mark is not remembered: the numbers have to be gone through. */
   remembers(mark: number): boolean;
   /** What came behind a mark, in order, at most so many; of one workspace, or of all. */
-  since(mark: number, most: number, workspaceId?: string): ToldHead[];
+  since(mark: number, most: number, workspaceId?: string): SequencedHead[];
   /** The same of one lead: its latest, as a list. */
-  sinceOf(leadId: string, mark: number): ToldHead[];
+  sinceOf(leadId: string, mark: number): SequencedHead[];
   /** The changes behind a number, by their numbers, as they are now. */
   byNumber(after: number, most: number, workspaceId?: string): ChangeHead[];
   /** A lead's latest change, without its view. */
@@ -64,23 +64,27 @@ export function createChanges(db: Connection): Changes {
     markOf: (number) => number,
     wasGiven: (number) => number <= lastNumber(),
     remembers: () => true,
-    since: (mark, most, workspaceId) => byNumber(mark, most, workspaceId).map(toldByNumber),
+    since: (mark, most, workspaceId) => byNumber(mark, most, workspaceId).map(sequencedByNumber),
     sinceOf(leadId, mark) {
       const found = head.get(leadId);
-      return found !== undefined && found.number > mark ? [toldByNumber(found)] : [];
+      return found !== undefined && found.number > mark ? [sequencedByNumber(found)] : [];
     },
     changed: (mark, most) => heads.all(mark, most).map(({ number, leadId }) => ({ mark: number, leadId })),
   };
 }
 
-const toldByNumber = (head: ChangeHead): ToldHead => ({ ...head, mark: head.number, resume: head.number });
+const sequencedByNumber = (head: ChangeHead): SequencedHead => ({
+  ...head,
+  mark: head.number,
+  resume: head.number,
+});
 
 function arrivals(db: Connection, lastNumber: () => number): Omit<Changes, "byNumber" | "head"> {
   const reach = db.prepare<[], Reach>(SELECT_ARRIVAL_REACH);
   const first = db.prepare<[], number>(SELECT_FIRST_ARRIVAL).pluck();
-  const all = db.prepare<[number, number], ToldHead>(SELECT_ARRIVALS);
-  const ofWorkspace = db.prepare<[string, number, number], ToldHead>(SELECT_WORKSPACE_ARRIVALS);
-  const ofLead = db.prepare<[string, number], ToldHead>(SELECT_LEAD_ARRIVAL);
+  const all = db.prepare<[number, number], SequencedHead>(SELECT_ARRIVALS);
+  const ofWorkspace = db.prepare<[string, number, number], SequencedHead>(SELECT_WORKSPACE_ARRIVALS);
+  const ofLead = db.prepare<[string, number], SequencedHead>(SELECT_LEAD_ARRIVAL);
   const changed = db.prepare<[number, number], { readonly mark: number; readonly leadId: string }>(
     SELECT_ARRIVED,
   );

@@ -12,7 +12,7 @@ export interface Turn {
   close(): void;
 }
 
-interface Said {
+interface TurnRow {
   readonly owns: number | null;
   readonly heartbeatAt: number;
 }
@@ -25,14 +25,14 @@ interface Said {
 export function createTurn(databaseDir: string, leaseMs: number | undefined): Turn {
   let db: Connection | undefined;
   let ours = leaseMs === undefined;
-  const isOurs = (said: Said | undefined): boolean => {
-    if (leaseMs === undefined) return said?.owns !== 0;
-    return said?.owns === 1 && wallClock() - said.heartbeatAt < leaseMs;
+  const isOurs = (row: TurnRow | undefined): boolean => {
+    if (leaseMs === undefined) return row?.owns !== 0;
+    return row?.owns === 1 && wallClock() - row.heartbeatAt < leaseMs;
   };
   const look = () => {
     try {
       if (!db && existsSync(controlFile(databaseDir))) db = openReader(controlFile(databaseDir));
-      ours = isOurs(db?.prepare<[], Said>(SELECT_TURN).get());
+      ours = isOurs(db?.prepare<[], TurnRow>(SELECT_TURN).get());
     } catch {
       // Locked, or being replaced: what was known holds until the next look.
       db?.close();

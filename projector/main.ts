@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { explain } from "../shared/command-line/explain.ts";
-import { type Config, readConfig } from "../shared/config.ts";
+import { readConfig } from "../shared/config.ts";
 import { createLog, warnOfMistypedSettings } from "../shared/log.ts";
 import { whileFollowingKeys } from "./keys/while-following-keys.ts";
 import { startOps } from "./ops/start-ops.ts";
@@ -9,8 +9,7 @@ import { runOwner } from "./owner/run-owner.ts";
 import { remedyOf } from "./projection/trouble.ts";
 import { runReplica } from "./replica/run-replica.ts";
 import { withWorkspacePartitions } from "./source/kafka/workspace-partitions.ts";
-import { logNames } from "./source/log-names.ts";
-import { passingOn, type Tracing } from "./trace/tracing.ts";
+import { openTracing } from "./trace/open-tracing.ts";
 
 let log = createLog("projector", "info");
 const stopping = new AbortController();
@@ -50,13 +49,6 @@ try {
 } catch (error) {
   log.fatal({ error: explained(error as NodeJS.ErrnoException) }, "projector stopped");
   process.exitCode = 1;
-}
-
-/** The exporter is large, and is loaded only where there is a collector. */
-async function openTracing(config: Config): Promise<Tracing> {
-  if (config.traceEndpoint === undefined) return passingOn;
-  const { exportTraces } = await import("./trace/export-traces.ts");
-  return exportTraces(config.traceEndpoint, logNames(config));
 }
 
 /** What went wrong, and what to do where the system's own words don't say. */

@@ -95,6 +95,7 @@ const Environment = Schema.Struct({
   S3_SECRET_ACCESS_KEY: optional(NonEmpty),
   READY_MAX_LAG_S: optional(Digits("READY_MAX_LAG_S", 1, 31_536_000)),
   FOLD_WORKERS: optional(Digits("FOLD_WORKERS", 1, 64)),
+  FOLD_WORKERS_FROM: optional(Digits("FOLD_WORKERS_FROM", 0, 1_000_000_000)),
   SHARD_URLS: optional(ShardUrls("SHARD_URLS")),
   SHARD_OPS_URLS: optional(ShardUrls("SHARD_OPS_URLS")),
   ...kafkaEnvironment,
@@ -155,6 +156,8 @@ export interface Config {
   readonly readyMaxLagSeconds: number;
   /** Threads that a build folds in, beside the one that writes; with 1 that one folds too. */
   readonly foldWorkers: number;
+  /** Records that have to come without an end in sight before they fold what is followed; 0 = they always do. */
+  readonly foldWorkersFrom: number;
   readonly logLevel: string;
   /** The workspace of webhook bodies that name none; undefined = such bodies are dead letters. */
   readonly webhookWorkspaceId: string | undefined;
@@ -234,6 +237,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     },
     traceEndpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
     readyMaxLagSeconds: Number(settings.READY_MAX_LAG_S ?? 60),
+    foldWorkersFrom: Number(settings.FOLD_WORKERS_FROM ?? 20_000),
     foldWorkers: Number(settings.FOLD_WORKERS ?? Math.min(64, availableParallelism())),
     logLevel: settings.LOG_LEVEL ?? "info",
     webhookWorkspaceId: settings.WEBHOOK_WORKSPACE_ID,

@@ -62,11 +62,12 @@ export function startThread<Task, Down, Up>(
   return here || allHere ? startHere(work, task, listener) : startWorker(work, task, listener, youngMiB);
 }
 
-interface Said {
-  readonly said: unknown;
+/** What crosses from a worker: a message of the work's own, or the error that ended it. */
+interface WorkMessage {
+  readonly message: unknown;
 }
-interface Failed {
-  readonly failed: { readonly name: string; readonly message: string; readonly code?: string };
+interface WorkFailure {
+  readonly failure: { readonly name: string; readonly message: string; readonly code?: string };
 }
 
 function startWorker<Task, Down, Up>(
@@ -82,10 +83,10 @@ function startWorker<Task, Down, Up>(
   const gone = Promise.withResolvers<void>();
   let stopped = false;
   let error: Error | undefined;
-  worker.on("message", (told: Said | Failed) => {
+  worker.on("message", (received: WorkMessage | WorkFailure) => {
     if (stopped) return;
-    if ("said" in told) message(told.said as Up);
-    else error = Object.assign(new Error(told.failed.message), told.failed);
+    if ("message" in received) message(received.message as Up);
+    else error = Object.assign(new Error(received.failure.message), received.failure);
   });
   worker.on("error", (cause) => {
     error = cause as Error;
@@ -143,14 +144,16 @@ export function serveThread<Task, Down, Up>({ name, run }: ThreadWork<Task, Down
   if (isMainThread || started?.work !== name) return;
   const here = parentPort as NonNullable<typeof parentPort>;
   const port: Port<Down, Up> = {
-    post: (said, transfer = []) => here.postMessage({ said }, transfer as ArrayBuffer[]),
+    post: (message, transfer = []) =>
+      here.postMessage({ message } satisfies WorkMessage, transfer as ArrayBuffer[]),
     onMessage: (listener) => void here.on("message", listener),
   };
   run(started.task, port, new AbortController().signal).then(
     // Nothing more is heard: the thread ends once nothing of its own is left.
     () => here.close(),
     ({ name: kind, message, code }: Error & { code?: string }) => {
-      here.postMessage({ failed: { name: kind, message, ...(code === undefined ? {} : { code }) } });
+      const failure = { name: kind, message, ...(code === undefined ? {} : { code }) };
+      here.postMessage({ failure } satisfies WorkFailure);
       here.close();
     },
   );

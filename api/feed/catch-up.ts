@@ -1,5 +1,5 @@
 import { delay, nextTurn } from "../../shared/clock.ts";
-import type { Reach, ToldHead } from "../../shared/view/arrival.ts";
+import type { Reach, SequencedHead } from "../../shared/view/arrival.ts";
 import type { ChangeHead } from "../../shared/view/change.ts";
 import type { Changes } from "../changes.ts";
 import type { Views } from "../views.ts";
@@ -20,7 +20,7 @@ export interface CatchingUpParts {
 
 /** Changes that a subscriber has not seen. */
 interface Page {
-  readonly heads: readonly ToldHead[];
+  readonly heads: readonly SequencedHead[];
   /** How many of them it was told of. */
   told: number;
   /** The number up to which it was told of everything, and how far the changes had come when they were read. */
@@ -54,7 +54,7 @@ export function createCatchUp({ views, writer, onLive, onStalled }: CatchingUpPa
   const tellPage = (subscriber: Subscriber, page: Page): boolean => {
     for (; page.told < page.heads.length; page.told++) {
       if (writer.isBehind(subscriber)) return false;
-      const head = page.heads[page.told] as ToldHead;
+      const head = page.heads[page.told] as SequencedHead;
       // To who begins with nothing, what is gone never was.
       const isNews = head.status !== null || head.number > (subscriber.snapshotOf ?? 0);
       const row = isNews && concerns(subscriber, head, page.after) ? views.change(head.leadId) : undefined;
@@ -114,7 +114,12 @@ export function createCatchUp({ views, writer, onLive, onStalled }: CatchingUpPa
   };
 }
 
-function headsOf(changes: Changes, next: Next, leadId: string | undefined, workspaceId: string): ToldHead[] {
+function headsOf(
+  changes: Changes,
+  next: Next,
+  leadId: string | undefined,
+  workspaceId: string,
+): SequencedHead[] {
   if (next.behind === "mark")
     return leadId === undefined
       ? changes.since(next.mark, PAGE, workspaceId)

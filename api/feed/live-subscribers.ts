@@ -1,4 +1,4 @@
-import type { Reach, ToldHead } from "../../shared/view/arrival.ts";
+import type { Reach, SequencedHead } from "../../shared/view/arrival.ts";
 import type { ChangeRow } from "../../shared/view/change.ts";
 import type { Changes } from "../changes.ts";
 import type { Views } from "../views.ts";
@@ -61,7 +61,7 @@ export function createLiveSubscribers(
     subscriber.next = { behind: "mark", mark };
   };
 
-  const dispatch = (place: Place, head: ToldHead, seen: Reach): void => {
+  const dispatch = (place: Place, head: SequencedHead, seen: Reach): void => {
     let row: ChangeRow | undefined;
     let frame: Buffer | undefined;
     for (const subscriber of [...place.subscribers]) {
@@ -88,7 +88,7 @@ export function createLiveSubscribers(
     if (seen.mark === now.mark || isLost(changes, place, now)) return;
     const heads = changes.since(seen.mark, PAGE, workspaceId);
     for (const head of heads) dispatch(place, head, seen);
-    place.seen = heads.length === PAGE ? (heads.at(-1) as ToldHead) : now;
+    place.seen = heads.length === PAGE ? (heads.at(-1) as SequencedHead) : now;
   };
 
   const readLeads = (changes: Changes, now: Reach): void => {
@@ -109,7 +109,7 @@ export function createLiveSubscribers(
       const place = leads.get(head.leadId);
       if (place && head.mark > place.seen.mark) dispatch(place, head, place.seen);
     }
-    const upTo = heads.length === LOOK_UPS * 4 ? (heads.at(-1) as ToldHead) : now;
+    const upTo = heads.length === LOOK_UPS * 4 ? (heads.at(-1) as SequencedHead) : now;
     for (const [, place] of behind) if (upTo.mark > place.seen.mark) place.seen = upTo;
   };
 

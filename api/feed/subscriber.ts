@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import type { Reach, ToldHead } from "../../shared/view/arrival.ts";
+import type { Reach, SequencedHead } from "../../shared/view/arrival.ts";
 import { changedSections } from "../../shared/view/change.ts";
 import type { Changes } from "../changes.ts";
 
@@ -73,7 +73,7 @@ export const isHere = (changes: Changes, mark: number, now: Reach): boolean =>
 /** @param seen the number up to which the subscriber was told of everything */
 export function concerns(
   { workspaceId, leadId, status, sections }: Subscription,
-  head: ToldHead,
+  head: SequencedHead,
   seen: number,
 ): boolean {
   if (head.workspaceId !== workspaceId || (leadId !== undefined && head.leadId !== leadId)) return false;

@@ -82,6 +82,15 @@ export function createDecoder({
   };
 }
 
+/** What a record says; undefined for one that is no event, and so belongs to no lead. */
+export function decodedOf(decode: Decode, record: SourceRecord): Decoded | undefined {
+  try {
+    return decode(record);
+  } catch {
+    return undefined;
+  }
+}
+
 function leadOf(events: readonly Event[], key: string | null): string {
   const { leadId } = events[0] as Event;
   if (key !== null && key !== leadId)

@@ -4,7 +4,7 @@ import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import { applyKeyChange, type KeyChange, keysKnownHere, openKeys } from "../../shared/keys.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Connection } from "../../shared/sqlite.ts";
-import { persistently } from "../projection/run.ts";
+import { persistently } from "../projection/persistently.ts";
 import { createKafka, isKafkaTrouble } from "../source/kafka/client.ts";
 import { ensureSmallTopic } from "../source/kafka/create-topics.ts";
 import { createKafkaSource } from "../source/kafka/kafka-source.ts";

@@ -2,8 +2,8 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 
 import { wallClock } from "../../shared/clock.ts";
 import { TOPICS } from "../../shared/events/catalogue.ts";
 import { VERSION } from "../../shared/version.ts";
+import type { Committed } from "../projection/committed.ts";
 import { FOLD_VERSION } from "../projection/fold-version.ts";
-import type { Committed } from "../projection/projection.ts";
 import { BY_OPERATOR } from "../publish/webhooks/requests.ts";
 import type { LogNames } from "../source/log-names.ts";
 import { NO_TIMESTAMP } from "../source/source.ts";

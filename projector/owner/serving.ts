@@ -4,9 +4,8 @@ import type { Logger } from "../../shared/log.ts";
 import type { Decode } from "../decode/decode.ts";
 import type { Monitor } from "../ops/monitor.ts";
 import { otherFoldRules } from "../projection/fold-version.ts";
-import { createGate } from "../projection/gate.ts";
-import { createProjection } from "../projection/projection.ts";
-import { commit, type Running, runProjection } from "../projection/run.ts";
+import { createLiveProjection } from "../projection/live-projection.ts";
+import { runProjection } from "../projection/run.ts";
 import { publishDeadLetters } from "../publish/dead-letter-topic.ts";
 import { whenReleased } from "../publish/held-back.ts";
 import { publishViews } from "../publish/view-topic.ts";
@@ -61,7 +60,6 @@ export function startServing(
   const file = generationFile(config.databaseDir, generation);
   const store = openServing(file, log);
   const checkpointer = startCheckpointer(file);
-  const gate = createGate();
   requireShard(store, config.shard);
   const source = openSource(config, log, {
     database: databaseName(config.databaseDir),
@@ -72,16 +70,15 @@ export function startServing(
   const stopping = new AbortController();
   const { signal } = stopping;
   const taps = new Set<(record: SourceRecord) => void>();
-  const projection = createProjection(store, decode, {
-    tracing,
-    keptGenerations: () => keptGenerations(config.databaseDir),
-  });
-  const running: Running = {
-    source,
-    projection,
-    gate,
+  const { foldWorkers, foldWorkersFrom, workspacePartitions } = config;
+  const projection = createLiveProjection({
+    store,
+    decode,
     log,
     signal,
+    threads: { count: foldWorkers, from: foldWorkersFrom, workspacePartitions },
+    tracing,
+    keptGenerations: () => keptGenerations(config.databaseDir),
     onBatch(batch) {
       monitor.batch(batch);
       for (const tap of taps) for (const record of batch.records) tap(record);
@@ -92,7 +89,7 @@ export function startServing(
       if (committed.erased.length > 0) checkpointer.truncate();
     },
     onTrouble: monitor.trouble,
-  };
+  });
   const { kafka, eventLogDir, webhooksAllowPrivate: allowPrivate } = config;
   const positions = projection.positions().length;
   log.info({ eventLog: kafka?.brokers ?? eventLogDir, file, positions }, "projector started");
@@ -113,12 +110,10 @@ export function startServing(
         : []),
     ]);
   const publishing = whileOwning(source, signal, publish);
-  const between = <T>(work: () => T): Promise<T> =>
-    gate.during(async () => {
-      await commit(running);
-      return work();
-    });
-  const ended = Promise.all([runProjection(running), publishing]).then(() => undefined);
+  const { between } = projection;
+  const ended = Promise.all([runProjection({ source, projection, signal }), publishing]).then(
+    () => undefined,
+  );
   ended.catch(() => undefined);
   return {
     generation,
@@ -133,8 +128,6 @@ export function startServing(
     async stop(why) {
       stopping.abort(why);
       await ended.catch(() => undefined);
-      // What began between two commits has ended then.
-      await gate.during(() => undefined);
     },
     async close() {
       monitor.observe(undefined);

@@ -19,8 +19,8 @@ export interface FoldingOptions {
   readonly mostBytes?: number;
 }
 
-/** Bytes; leads of 25 events take about 100 KB each. */
-const MOST_BYTES = 64 * 1024 ** 2;
+/** Bytes of leads that stay in memory; leads of 25 events take about 100 KB each. */
+export const HELD_BYTES = 64 * 1024 ** 2;
 /** A batch's records beyond these are not steps of their traces; their changes still carry them. */
 const MOST_STEPS = 10_000;
 
@@ -41,7 +41,7 @@ interface TakenStep {
 export function createFolding(
   reader: LeadReader,
   decode: Decode,
-  { positions, tracing = passingOn, mostBytes = MOST_BYTES }: FoldingOptions,
+  { positions, tracing = passingOn, mostBytes = HELD_BYTES }: FoldingOptions,
 ): Folding {
   const current = new Map<string, Position>(positions.map((position) => [partitionName(position), position]));
   /** Those used least lately stand first. */
@@ -92,7 +92,7 @@ export function createFolding(
       try {
         decoded = decode(record);
         const lead = leadOf(decoded.leadId);
-        const outcome = applyDecoded(reader, lead, decoded);
+        const outcome = applyDecoded(reader, lead, decoded, record);
         noteChange(lead);
         if (outcome === "folded") lead.traceparent = step?.traceparent ?? null;
         waiting.tally.add(decoded, outcome);

@@ -1,36 +1,13 @@
 import { monotonic } from "../../shared/clock.ts";
 import type { Decode } from "../decode/decode.ts";
 import type { Position, SourceRecord } from "../source/source.ts";
-import type { DeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
 import type { Tracing } from "../trace/tracing.ts";
-import type { FoldedBatch, Written } from "./folded-batch.ts";
+import { type Committed, committedOf } from "./committed.ts";
+import type { FoldedBatch } from "./folded-batch.ts";
 import { createFolding } from "./folding.ts";
 import { createLeadReader } from "./lead-reader.ts";
-import type { Outcome } from "./tally.ts";
 import { createWriting } from "./writing.ts";
-
-/** What one commit made durable. */
-export interface Committed {
-  readonly records: number;
-  readonly deadLetters: readonly DeadLetter[];
-  /** Records that came for erased leads. */
-  readonly dropped: number;
-  /** Leads that were erased. */
-  readonly erased: readonly string[];
-  readonly assembly: Assembly;
-  /** Milliseconds of the whole commit. */
-  readonly milliseconds: number;
-  readonly outcomes: readonly Outcome[];
-  /** When its records were produced, in milliseconds since 1970. */
-  readonly timestamps: readonly number[];
-}
-
-/** How many views were written, and the milliseconds that finishing them took. */
-export interface Assembly {
-  readonly views: number;
-  readonly milliseconds: number;
-}
 
 /** Folds records into memory, and commits them with their positions in one transaction: both halves in one thread. */
 export interface Projection {
@@ -105,7 +82,7 @@ export function createProjection(
       unwritten.push({ batch: folding.take(), span });
       const committed: Committed[] = [];
       for (let next = unwritten[0]; next; next = unwritten[0]) {
-        committed.push(committedOf(next.batch, writing.write(next.batch), start));
+        committed.push(committedOf(next.batch, writing.write(next.batch), monotonic() - start));
         unwritten.shift();
         folding.settled();
       }
@@ -115,23 +92,6 @@ export function createProjection(
       writing.write(batch);
       folding.forget(batch.leads.map(({ leadId }) => leadId));
     },
-  };
-}
-
-function committedOf(
-  { leads, deadLetters, counts }: FoldedBatch,
-  { erased, views }: Written,
-  start: number,
-): Committed {
-  return {
-    records: counts.records,
-    deadLetters,
-    dropped: leads.reduce((sum, { dropped }) => sum + dropped, 0),
-    erased,
-    assembly: { views, milliseconds: counts.milliseconds },
-    milliseconds: monotonic() - start,
-    outcomes: counts.outcomes,
-    timestamps: counts.timestamps,
   };
 }
 

@@ -4,7 +4,7 @@ import { readConfig } from "../../shared/config.ts";
 import { TOPICS } from "../../shared/events/catalogue.ts";
 import { createLog } from "../../shared/log.ts";
 import { type Port, serveThread, type ThreadWork } from "../../shared/thread.ts";
-import { createDecoder, type Decode } from "../decode/decode.ts";
+import { createDecoder, type Decode, decodedOf } from "../decode/decode.ts";
 import type { DecodeErrorCode } from "../decode/decode-error.ts";
 import type { FoldedBatch } from "../projection/folded-batch.ts";
 import { createFolding } from "../projection/folding.ts";
@@ -15,6 +15,7 @@ import { createFileLog } from "../source/file-log/file-log.ts";
 import { createFolderLook } from "../source/file-log/folder.ts";
 import { withWorkspacePartitions } from "../source/kafka/workspace-partitions.ts";
 import { openHistorySource } from "../source/open-source.ts";
+import { leadHash } from "../source/record-frames.ts";
 import type { Share } from "../source/share.ts";
 import {
   type Batch,
@@ -26,8 +27,6 @@ import {
   type SourceRecord,
 } from "../source/source.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
-import { decodedOf } from "./history.ts";
-import { leadHash } from "./record-frames.ts";
 import { createSlices, type Slices } from "./slices.ts";
 
 /** A worker's part of a build. */

@@ -3,6 +3,7 @@ import { readConfig } from "../../shared/config.ts";
 import { generationFile } from "../../shared/generation.ts";
 import { createLog } from "../../shared/log.ts";
 import { openReader } from "../../shared/sqlite.ts";
+import { syncPath } from "../../shared/sync-path.ts";
 import { createDecoder } from "../decode/decode.ts";
 import { withWorkspacePartitions } from "../source/kafka/workspace-partitions.ts";
 import { openHistorySource } from "../source/open-source.ts";
@@ -90,6 +91,8 @@ async function build(task: BuildTask): Promise<Built> {
     return { compared };
   } finally {
     store.close();
+    // It was filled without a word to the disk, and a power cut is not to find half of it under its final name.
+    syncPath(task.file);
   }
 }
 

@@ -1,4 +1,3 @@
-import type { Decode, Decoded } from "../decode/decode.ts";
 import {
   type Position,
   partitionName,
@@ -46,13 +45,4 @@ export async function readHistory(
   }
   if (signal?.aborted) throw new Error("stopped; nothing was changed");
   if (!isReached()) throw new SourceError("the log ends before what was folded of it; restore it");
-}
-
-/** What a record says; undefined for one that is no event, and so belongs to no lead. */
-export function decodedOf(decode: Decode, record: SourceRecord): Decoded | undefined {
-  try {
-    return decode(record);
-  } catch {
-    return undefined;
-  }
 }

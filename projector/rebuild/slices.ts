@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
+import { type Frame, frameOf, framesIn, leadByLead } from "../source/record-frames.ts";
 import type { SourceRecord } from "../source/source.ts";
-import { type Frame, frameOf, framesIn, leadByLead } from "./record-frames.ts";
 
 /** Bytes of a slice's records that wait to be written together. */
 const WRITTEN_AT_ONCE = 64 * 1024;

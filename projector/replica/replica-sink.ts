@@ -1,7 +1,7 @@
 import { wallClock } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Gate } from "../projection/gate.ts";
-import { persistently } from "../projection/run.ts";
+import { persistently } from "../projection/persistently.ts";
 import { readFloorRecord } from "../publish/floor-record.ts";
 import {
   type Batch,

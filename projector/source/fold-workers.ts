@@ -1,9 +1,8 @@
-import { delay } from "../../shared/clock.ts";
 import type { Config } from "../../shared/config.ts";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
 import { createFolderLook } from "./file-log/folder.ts";
-import { createKafka, hopeless, isKafkaTrouble } from "./kafka/client.ts";
+import { type Asking, askCluster } from "./kafka/ask-cluster.ts";
 import { partitionCounts } from "./kafka/history-check.ts";
 
 /**
@@ -13,38 +12,11 @@ import { partitionCounts } from "./kafka/history-check.ts";
 export async function possibleWorkers(config: Config, log: Logger, signal: AbortSignal): Promise<number> {
   const { foldWorkers, kafka, eventLogDir, shard } = config;
   if (foldWorkers === 1) return 1;
-  const counts = kafka ? await countsOfCluster(kafka, log, signal) : countsOfFolder(eventLogDir);
+  const counts = kafka ? await countsOfCluster(kafka, { log, signal }) : countsOfFolder(eventLogDir);
   const [first = 1, ...others] = counts;
   const partitions = Math.floor(first / shard.count);
   return others.every((count) => count === first) ? Math.max(1, Math.min(foldWorkers, partitions)) : 1;
 }
-
-/** Waits for a broker that can't be reached. */
-async function countsOfCluster(kafka: KafkaConfig, log: Logger, signal: AbortSignal): Promise<number[]> {
-  const admin = createKafka(kafka, log).admin();
-  try {
-    while (!signal.aborted) {
-      try {
-        await admin.connect();
-        return [...(await partitionCounts(admin, kafka)).values()];
-      } catch (error) {
-        const fatal = hopeless(error);
-        if (fatal) throw fatal;
-        if (!isKafkaTrouble(error)) throw error;
-        log.warn(
-          { error: (error as Error).message, retryInMs: RETRY_MS },
-          "Kafka can't be read; trying again",
-        );
-        await delay(RETRY_MS, signal);
-      }
-    }
-    return [];
-  } finally {
-    await admin.disconnect().catch(() => undefined);
-  }
-}
-
-const RETRY_MS = 1_000;
 
 /** A topic without files has no events yet. */
 function countsOfFolder(folder: string): number[] {
@@ -53,3 +25,7 @@ function countsOfFolder(folder: string): number[] {
     counts.set(topic, Math.max(counts.get(topic) ?? 0, partition + 1));
   return [...counts.values()];
 }
+
+const countsOfCluster = async (kafka: KafkaConfig, asking: Asking): Promise<number[]> => [
+  ...((await askCluster(kafka, (admin) => partitionCounts(admin, kafka), asking))?.values() ?? []),
+];

@@ -11,7 +11,7 @@ export const FLOOR = "floor";
 export const SELECT_IS_REPLICA = "SELECT 1 FROM meta WHERE name = 'replica'";
 
 /** A change in the order in which a database tells of changes. */
-export interface ToldHead extends ChangeHead {
+export interface SequencedHead extends ChangeHead {
   /** Its place in that order. */
   readonly mark: number;
   /** The number behind which one that was told of it may go on, here or on another node. */

@@ -4,14 +4,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createDecoder } from "../../projector/decode/decode.ts";
-import { createProjection } from "../../projector/projection/projection.ts";
-import { runProjection } from "../../projector/projection/run.ts";
 import { createFileLog } from "../../projector/source/file-log/file-log.ts";
 import { startCheckpointer } from "../../projector/store/checkpointer.ts";
 import { openStore } from "../../projector/store/store.ts";
-import { createLog } from "../../shared/log.ts";
 import { writeHistory } from "../generate/write-history.ts";
+import { foldLog } from "../harness/projector.ts";
 import { type Burden, costOfOneEvent } from "./fold/one-event.ts";
 import { trickle } from "./fold/trickle.ts";
 import { parseOnlySeconds } from "./parse-only.ts";
@@ -19,7 +16,6 @@ import { table } from "./table.ts";
 
 const RECORDS = 200_000;
 const ROUNDS = 3;
-const decode = createDecoder({ maxEventBytes: 1_048_576, webhookWorkspaceId: undefined });
 const folder = mkdtempSync(join(tmpdir(), "bench-fold-"));
 
 try {
@@ -85,15 +81,7 @@ async function foldHistory(log: string, database: string): Promise<number> {
   const store = openStore(database);
   const checkpointer = startCheckpointer(database);
   const start = performance.now();
-  await runProjection(
-    {
-      source: createFileLog(log),
-      projection: createProjection(store, decode),
-      log: createLog("projector", "silent"),
-      signal: new AbortController().signal,
-    },
-    { toEnd: true },
-  );
+  await foldLog(store, createFileLog(log));
   const elapsed = (performance.now() - start) / 1_000;
   await checkpointer.stop();
   store.close();

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Kafka, Producer } from "kafkajs";
 import { inject } from "vitest";
-import { createProjection } from "../../projector/projection/projection.ts";
+import { createLiveProjection } from "../../projector/projection/live-projection.ts";
 import { runProjection } from "../../projector/projection/run.ts";
 import { createKafka } from "../../projector/source/kafka/client.ts";
 import { messageHeaders } from "../../projector/source/kafka/kafka-headers.ts";
@@ -90,14 +90,10 @@ export async function openCluster(config: KafkaConfig, partitions = 2) {
 /** A running projector on the config's topics. */
 export function startProjector(config: KafkaConfig, file = ":memory:") {
   const store: Store = openStore(file);
-  const projection = createProjection(store, decode);
   const stopping = new AbortController();
-  const running = runProjection({
-    source: createKafkaSource(config, silent),
-    projection,
-    log: silent,
-    signal: stopping.signal,
-  });
+  const { signal } = stopping;
+  const projection = createLiveProjection({ store, decode, log: silent, signal });
+  const running = runProjection({ source: createKafkaSource(config, silent), projection, signal });
   running.catch(() => undefined);
   return {
     store,

@@ -1,7 +1,10 @@
 import { createDecoder } from "../../projector/decode/decode.ts";
+import { createLiveProjection, type FoldThreads } from "../../projector/projection/live-projection.ts";
 import { createProjection } from "../../projector/projection/projection.ts";
-import type { SourceRecord } from "../../projector/source/source.ts";
-import { openStore } from "../../projector/store/store.ts";
+import { runProjection } from "../../projector/projection/run.ts";
+import type { Source, SourceRecord } from "../../projector/source/source.ts";
+import { openStore, type Store } from "../../projector/store/store.ts";
+import { createLog } from "../../shared/log.ts";
 import type { UrlSlot } from "../../shared/view/row.ts";
 
 export const MAX_EVENT_BYTES = 1_048_576;
@@ -24,6 +27,18 @@ export function openProjector(file = ":memory:") {
     },
     close: () => store.close(),
   };
+}
+
+/** Folds all that a log holds, as the owner does. */
+export async function foldLog(
+  store: Store,
+  source: Source,
+  { with: decoder = decode, threads }: { readonly with?: typeof decode; readonly threads?: FoldThreads } = {},
+): Promise<void> {
+  const { signal } = new AbortController();
+  const log = createLog("projector", "silent");
+  const options = { store, decode: decoder, log, signal, ...(threads ? { threads } : {}) };
+  await runProjection({ source, projection: createLiveProjection(options), signal }, { toEnd: true });
 }
 
 export const positionAfter = ({ topic, partition, offset }: SourceRecord) => ({

@@ -7,7 +7,6 @@ import { runThreadsHere } from "../../shared/thread.ts";
 import { checkAlways } from "./always.ts";
 import { watchFolders } from "./disk.ts";
 import { upgradeRules } from "./edges/fold-version.ts";
-import { foldWith } from "./edges/fold-workers.ts";
 import { prepareThreads } from "./edges/worker-threads.ts";
 import { checkEnd } from "./ending.ts";
 import { numberProcesses } from "./machine.ts";
@@ -56,14 +55,11 @@ export async function prepare(): Promise<void> {
   await prepareThreads(threads.map((file) => new URL(file, new URL("../../", import.meta.url)).href));
 }
 
-const MOST_WORKERS = 3;
-
 /** Takes the steps, one after the other, until something is wrong; then lets time pass, and compares. */
 export async function simulate(seed: number, plan: readonly Step[]): Promise<Outcome> {
   const simulation = createSimulation(seed, join(MEMORY, `lead-view-simulation-${process.pid}`));
   const { machine, violations } = simulation;
   upgradeRules(1);
-  foldWith(1 + (seed % MOST_WORKERS));
   const run = newRun(seed, simulation, entriesOf(seed));
   simulation.readers.isErased = (leadId) => simulation.log.erased.has(leadId);
   if (isCalm(seed)) beginToWatch();

@@ -22,6 +22,9 @@ export const WORKSPACES = ["ws-1", "ws-2"] as const;
 /** Seconds; small, so that a lag shows soon. */
 export const READY_MAX_LAG_S = 5;
 export const MAX_EVENT_BYTES = 16_384;
+const MOST_WORKERS = 3;
+/** Records that come without an end in sight before threads fold: always, now and then, hardly ever. */
+const WORKERS_FROM = [0, 5, 40] as const;
 
 /** A process that follows the log, or waits to. */
 export interface Projector {
@@ -86,6 +89,8 @@ export function createSimulation(seed: number, folder: string): Simulation {
     WEBHOOKS_ALLOW_PRIVATE: "true",
     READY_MAX_LAG_S: String(READY_MAX_LAG_S),
     MAX_EVENT_BYTES: String(MAX_EVENT_BYTES),
+    FOLD_WORKERS: String(1 + (seed % MOST_WORKERS)),
+    FOLD_WORKERS_FROM: String(WORKERS_FROM[Math.floor(seed / MOST_WORKERS) % WORKERS_FROM.length]),
   });
   const config = readConfig(process.env);
   const violations: string[] = [];

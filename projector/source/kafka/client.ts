@@ -98,3 +98,10 @@ export function kafkaErrorTypes(error: unknown): string[] {
 /** True for an error of kafkajs: the broker's or the network's, not ours. */
 export const isKafkaTrouble = (error: unknown): boolean =>
   (error as Error).name?.startsWith("KafkaJS") ?? false;
+
+/** @throws Error the one given, or a clearer one, where it is none that passes by waiting for the broker */
+export function requirePassing(error: unknown): void {
+  const fatal = hopeless(error);
+  if (fatal) throw fatal;
+  if (!isKafkaTrouble(error)) throw error;
+}

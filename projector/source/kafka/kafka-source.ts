@@ -1,11 +1,12 @@
 import type { Admin, Kafka } from "kafkajs";
-import { delay, every, randomId, type Timer } from "../../../shared/clock.ts";
+import { createBackOff } from "../../../shared/back-off.ts";
+import { every, randomId, type Timer } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
 import { shardName } from "../../../shared/shard.ts";
 import { type Share, takes, WHOLE } from "../share.ts";
 import { partitionName, RETURNS, type Sink, type Source, type Succession } from "../source.ts";
-import { createKafka, hopeless, isKafkaTrouble } from "./client.ts";
+import { createKafka, requirePassing } from "./client.ts";
 import { createGroupReader, GROUP_NOTE_MS } from "./group-reader.ts";
 import { firstPositions, heldOffsets, partitionCounts, requirePartitions } from "./history-check.ts";
 import { createOwnership, type Ownership } from "./ownership.ts";
@@ -15,7 +16,7 @@ import { createShardAssigner } from "./shard-assigner.ts";
 import { createShareAssigner } from "./share-assigner.ts";
 
 const FIRST_RETRY_MS = 250;
-const LONGEST_RETRY_MS = 10_000;
+const LONGEST_RETRY_MS = 2_000;
 /**
  * Milliseconds between two comparisons of the positions with what the broker holds. Where retention overtakes a reader,
  * kafkajs goes on at the partition's end by itself, and with nothing new there, nothing would tell.
@@ -46,7 +47,7 @@ export function createKafkaSource(
 
   const run = async (sink: Sink, signal: AbortSignal, toEnd: boolean) => {
     const kafka = createKafka(config, log);
-    let wait = FIRST_RETRY_MS;
+    const backOff = createBackOff(FIRST_RETRY_MS, LONGEST_RETRY_MS);
     const parts = {
       kafka,
       config,
@@ -64,7 +65,7 @@ export function createKafkaSource(
         reader = next;
       },
       onBatch: () => {
-        wait = FIRST_RETRY_MS;
+        backOff.reset();
         brokerTrouble = undefined;
       },
     };
@@ -73,13 +74,11 @@ export function createKafkaSource(
         await consume(parts);
         if (toEnd) return;
       } catch (error) {
-        const fatal = hopeless(error);
-        if (fatal) throw fatal;
-        if (!isKafkaTrouble(error)) throw error;
-        brokerTrouble = `Kafka can't be read: ${(error as Error).message}`;
-        log.warn({ error: (error as Error).message, retryInMs: wait }, "Kafka can't be read; trying again");
-        await delay(wait, signal);
-        wait = Math.min(wait * 2, LONGEST_RETRY_MS);
+        requirePassing(error);
+        const { message } = error as Error;
+        brokerTrouble = `Kafka can't be read: ${message}`;
+        log.warn({ error: message, retryInMs: backOff.nextMs() }, "Kafka can't be read; trying again");
+        await backOff.wait(signal);
       }
     }
   };
@@ -155,7 +154,7 @@ async function consume({
     sessionTimeout: config.sessionTimeoutMs,
     rebalanceTimeout: 2 * config.sessionTimeoutMs,
     heartbeatInterval: config.sessionTimeoutMs / 10,
-    maxWaitTimeInMs: toEnd ? 100 : 1_000,
+    maxWaitTimeInMs: toEnd ? 100 : 250,
     partitionAssigners: [
       config.temporaryGroup
         ? createShareAssigner(share)
@@ -214,8 +213,7 @@ async function consume({
     try {
       await ended.promise;
     } finally {
-      await reader.stop();
-      await reader.noteChanges(signal.reason === RETURNS);
+      await reader.stop(signal.reason === RETURNS);
     }
   } finally {
     onReader(undefined);

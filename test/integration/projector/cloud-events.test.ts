@@ -16,7 +16,7 @@ afterEach(() => projector.close());
 const view = () => JSON.parse(viewsOf(projector.store)["lead-1"]?.body ?? "null");
 const codes = () => deadLettersOf(projector.store).map(({ code }) => code);
 
-interface Said {
+interface CloudEventParts {
   readonly type: string;
   readonly data?: object;
   readonly topic?: string;
@@ -26,7 +26,7 @@ interface Said {
 /** A record as the package makes it, in one of its modes, and as a producer then encodes it. */
 function produced(
   mode: "binary" | "structured",
-  { type, data, topic = "omni.lead", more = {} }: Said,
+  { type, data, topic = "omni.lead", more = {} }: CloudEventParts,
 ): SourceRecord {
   const event = new CloudEvent({
     type,

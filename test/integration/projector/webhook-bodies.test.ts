@@ -3,28 +3,17 @@
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { createDecoder } from "../../../projector/decode/decode.ts";
-import { createProjection } from "../../../projector/projection/projection.ts";
-import { runProjection } from "../../../projector/projection/run.ts";
 import { createFileLog } from "../../../projector/source/file-log/file-log.ts";
 import { openStore } from "../../../projector/store/store.ts";
-import { createLog } from "../../../shared/log.ts";
-import { deadLettersOf, viewsOf } from "../../harness/projector.ts";
+import { deadLettersOf, foldLog, viewsOf } from "../../harness/projector.ts";
 
 const FOLDER = fileURLToPath(new URL("../../fixtures/webhooks", import.meta.url));
 const WORKSPACE = "6048d78a-584a-4f1e-9e39-e011ca4cc48c";
 
 async function fold(webhookWorkspaceId: string | undefined) {
   const store = openStore(":memory:");
-  const projection = createProjection(store, createDecoder({ maxEventBytes: 1_048_576, webhookWorkspaceId }));
-  await runProjection(
-    {
-      source: createFileLog(FOLDER),
-      projection,
-      log: createLog("projector", "silent"),
-      signal: new AbortController().signal,
-    },
-    { toEnd: true },
-  );
+  const decoder = createDecoder({ maxEventBytes: 1_048_576, webhookWorkspaceId });
+  await foldLog(store, createFileLog(FOLDER), { with: decoder });
   return store;
 }
 

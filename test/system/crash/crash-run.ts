@@ -7,7 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Producer } from "kafkajs";
 import { createDecoder } from "../../../projector/decode/decode.ts";
-import { createProjection } from "../../../projector/projection/projection.ts";
+import { createLiveProjection } from "../../../projector/projection/live-projection.ts";
 import { runProjection } from "../../../projector/projection/run.ts";
 import { createKafka } from "../../../projector/source/kafka/client.ts";
 import { endPositions } from "../../../projector/source/kafka/end-offsets.ts";
@@ -38,6 +38,8 @@ export interface CrashPlan {
   /** After so many kills of a projector the broker is killed too. */
   readonly brokerEvery: number;
   readonly seed: number;
+  /** Threads that each projector folds in, from the first record on. */
+  readonly workers: number;
   readonly onProgress?: (line: string) => void;
 }
 
@@ -62,6 +64,8 @@ export async function crashRun(plan: CrashPlan): Promise<CrashResult> {
     KAFKA_SESSION_TIMEOUT_MS: "2000",
     DATABASE_DIR: folder,
     LOG_LEVEL: "error",
+    FOLD_WORKERS: String(plan.workers),
+    FOLD_WORKERS_FROM: "0",
   };
   const config = readConfig(env);
   const kafka = config.kafka as KafkaConfig;
@@ -206,16 +210,12 @@ async function caughtUp(store: Store, config: KafkaConfig): Promise<void> {
 async function uninterrupted(config: KafkaConfig, file: string): Promise<Store> {
   const store = openStore(file);
   const stopping = new AbortController();
+  const { signal } = stopping;
   const log = createLog("projector", "warn");
-  const running = runProjection({
-    source: createKafkaSource({ ...config, groupId: "uninterrupted", sessionTimeoutMs: 30_000 }, log),
-    projection: createProjection(
-      store,
-      createDecoder({ maxEventBytes: 1_048_576, webhookWorkspaceId: undefined }),
-    ),
-    log: silent,
-    signal: stopping.signal,
-  });
+  const source = createKafkaSource({ ...config, groupId: "uninterrupted", sessionTimeoutMs: 30_000 }, log);
+  const decode = createDecoder({ maxEventBytes: 1_048_576, webhookWorkspaceId: undefined });
+  const projection = createLiveProjection({ store, decode, log: silent, signal });
+  const running = runProjection({ source, projection, signal });
   await Promise.race([caughtUp(store, config), running]);
   stopping.abort();
   await running;
@@ -226,10 +226,10 @@ function compare(store: Store, reference: Store): Pick<CrashResult, "lost" | "do
   const views = (from: Store) =>
     new Map(
       from.db
-        .prepare<[], [string, Buffer, string | null]>("SELECT lead_id, body, url_slots FROM lead_view")
+        .prepare<[], [string, Buffer | null, string | null]>("SELECT lead_id, body, url_slots FROM lead_view")
         .raw()
         .all()
-        .map(([id, body, slots]) => [id, `${body.toString("base64")} ${slots}`]),
+        .map(([id, body, slots]) => [id, `${body?.toString("base64")} ${slots}`]),
     );
   const [mine, theirs] = [views(store), views(reference)];
   const ids = new Set([...mine.keys(), ...theirs.keys()]);

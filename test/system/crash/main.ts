@@ -1,4 +1,4 @@
-// `npm run crash-test [-- --kills N --events N --seed S]`: the full run; a small one is in the test suite.
+// `npm run crash-test [-- --kills N --events N --seed S --workers N]`: the full run; a small one is in the test suite.
 import { parseArgs } from "node:util";
 import { table } from "../../bench/table.ts";
 import { crashRun } from "./crash-run.ts";
@@ -8,6 +8,7 @@ const { values } = parseArgs({
     kills: { type: "string", default: "50" },
     events: { type: "string", default: "100000" },
     seed: { type: "string", default: "1" },
+    workers: { type: "string", default: "2" },
   },
 });
 const started = performance.now();
@@ -15,6 +16,7 @@ const result = await crashRun({
   kills: Number(values.kills),
   events: Number(values.events),
   seed: Number(values.seed),
+  workers: Number(values.workers),
   brokerEvery: 15,
   onProgress: (line) => console.error(line),
 });

@@ -3,15 +3,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, inject, test } from "vitest";
-import { createProjection } from "../../../projector/projection/projection.ts";
-import { runProjection } from "../../../projector/projection/run.ts";
 import { createFileLog } from "../../../projector/source/file-log/file-log.ts";
 import { openStore } from "../../../projector/store/store.ts";
 import { generateHistory } from "../../generate/history.ts";
 import { LEAD_VIEW } from "../../harness/command.ts";
 import { createSpeaker } from "../../harness/events.ts";
-import { openCluster, silent, startProjector, testConfig } from "../../harness/kafka.ts";
-import { bytesOf, deadLettersOf, decode } from "../../harness/projector.ts";
+import { openCluster, startProjector, testConfig } from "../../harness/kafka.ts";
+import { bytesOf, deadLettersOf, foldLog } from "../../harness/projector.ts";
 import { until } from "../../harness/wait.ts";
 
 describe.skipIf(inject("brokers") === "")("topics, produce and archive", () => {
@@ -77,15 +75,7 @@ describe.skipIf(inject("brokers") === "")("topics, produce and archive", () => {
     const out = join(folder, "archive");
     expect(run("archive", "--out", out)).toContain("2018 records written below");
     const store = openStore(":memory:");
-    await runProjection(
-      {
-        source: createFileLog(out),
-        projection: createProjection(store, decode),
-        log: silent,
-        signal: new AbortController().signal,
-      },
-      { toEnd: true },
-    );
+    await foldLog(store, createFileLog(out));
     expect(bytesOf(store)).toEqual(bytesOf(projector.store));
     expect(deadLettersOf(store).map(({ offset, code, value }) => [offset, code, value])).toEqual(
       deadLettersOf(projector.store).map(({ offset, code, value }) => [offset, code, value]),

@@ -24,7 +24,7 @@ export interface OwnerResult {
  * processes, an owner and a standby, and compares after every round what is served with a fresh fold of the log.
  */
 export async function ownerRun(
-  plan: { readonly rounds: number; readonly seed: number },
+  plan: { readonly rounds: number; readonly seed: number; readonly workers: number },
   onProgress: (line: string) => void,
 ): Promise<OwnerResult> {
   const folder = mkdtempSync(join(tmpdir(), "owner-"));
@@ -36,6 +36,8 @@ export async function ownerRun(
     DATABASE_DIR: join(folder, "views"),
     LOG_LEVEL: "error",
     OPS_PORT: "0",
+    FOLD_WORKERS: String(plan.workers),
+    FOLD_WORKERS_FROM: "0",
   });
   mkdirSync(join(folder, "views"));
   const config = readConfig(process.env);

@@ -6,8 +6,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { ask } from "../../../projector/owner/ask.ts";
-import { createProjection } from "../../../projector/projection/projection.ts";
-import { runProjection } from "../../../projector/projection/run.ts";
 import { generationNumbers } from "../../../projector/rebuild/generations.ts";
 import { verify } from "../../../projector/rebuild/verify.ts";
 import { createFileLog } from "../../../projector/source/file-log/file-log.ts";
@@ -15,17 +13,15 @@ import { openStore, openStoreToRead } from "../../../projector/store/store.ts";
 import type { Config } from "../../../shared/config.ts";
 import { controlFile, createReadiness, type OwnerStatus, SELECT_OWNER } from "../../../shared/control.ts";
 import { generationFile } from "../../../shared/generation.ts";
-import { createLog } from "../../../shared/log.ts";
 import { openReader } from "../../../shared/sqlite.ts";
 import { createRandom } from "../../generate/random.ts";
-import { bytesOf, decode } from "../../harness/projector.ts";
+import { bytesOf, foldLog } from "../../harness/projector.ts";
 
 const MAIN = fileURLToPath(new URL("../../../projector/main.ts", import.meta.url));
 const LEADS = 40;
 /** Milliseconds in which what a round began has to come to its end. */
 export const ROUND_DEADLINE_MS = 40_000;
 const WARM_MS = 3_000;
-const silent = createLog("projector", "silent");
 
 export interface Action {
   readonly name: string;
@@ -42,6 +38,7 @@ export function createWorld(config: Config, seed: number) {
   const readiness = createReadiness(databaseDir);
   let events = 0;
   let longestTakeover = 0;
+  let verifying: Promise<unknown> = Promise.resolve();
 
   const append = (lead: number, value: object | null) => {
     const line = JSON.stringify({ key: `lead-${lead}`, value, timestamp: Date.now() });
@@ -137,7 +134,13 @@ export function createWorld(config: Config, seed: number) {
     () => ({ name: "refold", work: () => ask(config, "refold", { workspace: "ws-1" }) }),
     () => ({
       name: "verify",
-      work: () => verify(config, undefined, () => undefined, 1),
+      // Two of one process would fold into the same file.
+      work() {
+        verifying = verifying
+          .catch(() => undefined)
+          .then(() => verify(config, undefined, () => undefined, 1));
+        return verifying;
+      },
     }),
     () => ({ name: "lock a kept one", work: lockKept }),
     () => ({
@@ -239,8 +242,7 @@ function ownerOf(databaseDir: string): OwnerStatus | undefined {
 async function freshFold(log: string): Promise<Record<string, string>> {
   const store = openStore(":memory:");
   try {
-    const parts = { source: createFileLog(log), projection: createProjection(store, decode), log: silent };
-    await runProjection({ ...parts, signal: new AbortController().signal }, { toEnd: true });
+    await foldLog(store, createFileLog(log));
     return bytesOf(store);
   } finally {
     store.close();

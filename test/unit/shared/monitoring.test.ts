@@ -8,6 +8,7 @@ import { createCommitMetrics, registerStateMetrics } from "../../../projector/op
 import { createMonitor } from "../../../projector/ops/monitor.ts";
 import { readConfig } from "../../../shared/config.ts";
 import { openApi } from "../../harness/api.ts";
+import { ALERTS } from "../../harness/prometheus/alert-kinds.ts";
 import { RULES } from "../../harness/prometheus/rules.ts";
 
 const read = (name: string) =>
@@ -79,4 +80,8 @@ test("every alert says what is wrong and what to do", () => {
   for (const { annotations } of RULES) {
     expect(annotations).toEqual({ summary: expect.any(String), description: expect.any(String) });
   }
+});
+
+test("every alert is one that a test has to see fire", () => {
+  expect(Object.values(ALERTS).flat().sort()).toEqual(RULES.map(({ alert }) => alert).sort());
 });

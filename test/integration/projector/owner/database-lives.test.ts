@@ -4,13 +4,11 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { HANDLERS } from "../../../../projector/owner/handlers.ts";
 import { createOwner, type Owner } from "../../../../projector/owner/owner.ts";
-import { createProjection } from "../../../../projector/projection/projection.ts";
-import { runProjection } from "../../../../projector/projection/run.ts";
 import { createFileLog } from "../../../../projector/source/file-log/file-log.ts";
 import { openStore } from "../../../../projector/store/store.ts";
 import { createLog } from "../../../../shared/log.ts";
 import { type OwnerFolder, openOwnerFolder } from "../../../harness/owner-folder.ts";
-import { decode } from "../../../harness/projector.ts";
+import { decode, foldLog } from "../../../harness/projector.ts";
 
 const silent = createLog("projector", "silent");
 const REBUILD = { switch: true, acceptLoss: false, acceptDeadLetters: false };
@@ -34,9 +32,7 @@ afterEach(async () => {
 /** Folds all that the log holds into the serving generation, as the owner does. */
 async function fold(): Promise<void> {
   const store = openStore(at.file(at.serving()));
-  const { signal } = new AbortController();
-  const parts = { source: createFileLog(at.log), projection: createProjection(store, decode), log: silent };
-  await runProjection({ ...parts, signal }, { toEnd: true });
+  await foldLog(store, createFileLog(at.log));
   store.close();
 }
 

@@ -17,15 +17,15 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const timeOf = (index: number) => new Date(1_767_225_600_000 + index * 1_000).toISOString();
 
-type Said = readonly [event: string, data: Record<string, unknown>];
+type EventWithData = readonly [event: string, data: Record<string, unknown>];
 
 /** The pages that one more event writes into a lead with what was said of it before. */
-function pagesOf(before: readonly Said[], event: Said, { cold = false } = {}): number {
+function pagesOf(before: readonly EventWithData[], event: EventWithData, { cold = false } = {}): number {
   const file = join(folder, `${Math.random()}.sqlite`);
   const store = openStore(file);
   const { say } = createSpeaker();
   let projection = createProjection(store, decode);
-  const fold = ([event, data]: Said) => {
+  const fold = ([event, data]: EventWithData) => {
     const record = say({ event, data });
     projection.fold(record);
     projection.advance([positionAfter(record)]);
@@ -47,7 +47,7 @@ function pagesOf(before: readonly Said[], event: Said, { cold = false } = {}): n
 /** A field of the write-ahead log's index (https://sqlite.org/walformat.html). */
 const pagesInLog = (file: string): number => readFileSync(`${file}-shm`).readUInt32LE(16);
 
-const logs = (count: number, data: Record<string, unknown>): Said[] =>
+const logs = (count: number, data: Record<string, unknown>): EventWithData[] =>
   Array.from({ length: count }, (_, index) => [
     "action_log.created",
     { id: `log-${index}`, createdAt: timeOf(index), completedAt: timeOf(index), ...data },
@@ -60,12 +60,15 @@ const KINDS: readonly (readonly [string, Record<string, unknown>])[] = [
 ];
 
 test.each(KINDS)("one event writes as much into a lead with 5,000 %s as into one with 300", (_, data) => {
-  const action: Said = [
+  const action: EventWithData = [
     "action_log.created",
     { id: "action", type: "FOLLOW_UP_MESSAGE", status: "COMPLETED", completedAt: timeOf(9_999) },
   ];
-  const [light, heavy] = [300, 5_000].map((count) => [...logs(count, data), action]) as [Said[], Said[]];
-  const event: Said = ["action_log.updated", { id: "log-7", summary: "Changed" }];
+  const [light, heavy] = [300, 5_000].map((count) => [...logs(count, data), action]) as [
+    EventWithData[],
+    EventWithData[],
+  ];
+  const event: EventWithData = ["action_log.updated", { id: "log-7", summary: "Changed" }];
   for (const cold of [false, true])
     expect(pagesOf(heavy, event, { cold })).toBeLessThan(1.5 * pagesOf(light, event, { cold }) + 2);
 });
@@ -77,7 +80,7 @@ test("a change of one of many entities writes none of the others' state", () => 
   }));
   const documents = Array.from(
     { length: 1_000 },
-    (_, index): Said => [
+    (_, index): EventWithData => [
       "document.received",
       { id: `document-${index}`, filename: "x".repeat(200), createdAt: timeOf(index) },
     ],
@@ -86,7 +89,7 @@ test("a change of one of many entities writes none of the others' state", () => 
   const written = writtenPieces(store);
   const { say } = createSpeaker();
   const projection = createProjection(store, decode);
-  const fold = ([event, data]: Said) => {
+  const fold = ([event, data]: EventWithData) => {
     const record = say({ event, data });
     projection.fold(record);
     projection.advance([positionAfter(record)]);
@@ -98,7 +101,7 @@ test("a change of one of many entities writes none of the others' state", () => 
     ["checklist_item.updated", { id: "item-500", value: "changed" }],
     ["document.extracted", { id: "document-500", summary: "changed" }],
     ["document.linked", { id: "link", leadChecklistItemId: "item-500", documentId: "document-500" }],
-  ] satisfies Said[]) {
+  ] satisfies EventWithData[]) {
     written.reset();
     fold(event);
     projection.commit();
@@ -125,7 +128,7 @@ function writtenPieces({ db }: Store) {
 test("a change of one lead's name loads no state of those that it matches", () => {
   const store = openStore(":memory:");
   const { say } = createSpeaker();
-  const fold = (projection: ReturnType<typeof createProjection>, leadId: string, said: Said) => {
+  const fold = (projection: ReturnType<typeof createProjection>, leadId: string, said: EventWithData) => {
     const record = say({ leadId, event: said[0], data: said[1] });
     projection.fold(record);
     projection.advance([positionAfter(record)]);

@@ -1,9 +1,9 @@
 import { TOPICS } from "../../shared/events/catalogue.ts";
-import { recordOfBytes } from "../source/file-log/file-record.ts";
-import { headersFromJson, headersToJson } from "../source/headers.ts";
-import type { Headers, SourceRecord } from "../source/source.ts";
+import { recordOfBytes } from "./file-log/file-record.ts";
+import { headersFromJson, headersToJson } from "./headers.ts";
+import type { Headers, SourceRecord } from "./source.ts";
 
-// A record as bytes, for the memory that a build has outside of the heap. A frame is its length, the hash of its lead, its
+// A record as bytes, for memory outside of the heap and for other threads. A frame is its length, the hash of its lead, its
 // kind, topic, partition and offset; behind these a line of the file log as it stood there, or the record's members.
 
 const TOPIC_NAMES: readonly string[] = Object.values(TOPICS);
@@ -14,8 +14,20 @@ const HEAD = 22;
 const MEMBERS_HEAD = 24;
 const NONE = -1;
 
-/** The hash that decides which slice a lead is in. */
+/**
+ * The hash of a lead's id that decides which slice it is in, or which folding half it belongs to. Bytes that are no UTF-8 are
+ * hashed as the text that they are taken for, since that is the lead's id.
+ */
 export function leadHash(bytes: Buffer, start = 0, end: number = bytes.length): number {
+  for (let at = start; at < end; at++)
+    if ((bytes[at] as number) > 0x7f) {
+      const text = Buffer.from(bytes.toString("utf8", start, end));
+      return hashOf(text, 0, text.length);
+    }
+  return hashOf(bytes, start, end);
+}
+
+function hashOf(bytes: Buffer, start: number, end: number): number {
   let hash = 0x811c9dc5;
   for (let at = start; at < end; at++) hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193);
   return hash >>> 0;
@@ -75,6 +87,19 @@ function writeHead(
   target.writeDoubleLE(offset, at + 14);
 }
 
+/** Records as bytes of their own, which can be handed over to another thread; `recordsIn` reads them back. */
+export function framesOf(records: readonly SourceRecord[]): ArrayBuffer {
+  const frames = records.map((record) => frameOf(record, 0));
+  const bytes = new ArrayBuffer(frames.reduce((sum, { length }) => sum + length, 0));
+  const target = Buffer.from(bytes);
+  let at = 0;
+  for (const frame of frames) {
+    frame.writeTo(target, at);
+    at += frame.length;
+  }
+  return bytes;
+}
+
 /** A frame that was read back. */
 export interface ReadFrame {
   readonly hash: number;
@@ -90,6 +115,13 @@ export function* framesIn(bytes: Buffer): Generator<ReadFrame> {
     yield { hash: frame.readUInt32LE(4), bytes: frame };
     at += length;
   }
+}
+
+/** The records of the frames, in their order. */
+export function recordsIn(bytes: Buffer): SourceRecord[] {
+  const records: SourceRecord[] = [];
+  for (const frame of framesIn(bytes)) records.push(recordIn(frame.bytes));
+  return records;
 }
 
 /** The records of the frames, grouped by their leads' hashes; each group's records, and the groups, in their order. */
