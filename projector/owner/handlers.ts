@@ -11,6 +11,7 @@ import { buildingFile, nextGeneration, removeDatabase, requireGeneration } from 
 import { addMissedDuties } from "../rebuild/reconcile.ts";
 import { refoldLeads } from "../rebuild/refold.ts";
 import { openHistorySource } from "../source/open-source.ts";
+import type { Share } from "../source/share.ts";
 import { type RecordPosition, recordPosition, recordPositionName } from "../source/source.ts";
 import type { Store } from "../store/store.ts";
 import type { Owner } from "./owner.ts";
@@ -104,7 +105,7 @@ export const HANDLERS: Handlers = {
       leads = ids.size;
       return ids;
     };
-    const { folded, failed } = await refoldLeads(owner, history(owner), owner.decode, leadsOf, signal);
+    const { folded, failed } = await refoldLeads({ ...refolding(owner), leadsOf, signal });
     if (folded + failed.length === 0)
       throw new RequestError(
         lead === undefined
@@ -126,13 +127,12 @@ export const HANDLERS: Handlers = {
         `it still is no event (${error.code}: ${error.message}): upgrade the program, or discard it`,
       );
     }
-    const { folded, failed, recovered } = await refoldLeads(
-      owner,
-      history(owner),
-      owner.decode,
-      () => new Set([leadId]),
+    const { folded, failed, recovered } = await refoldLeads({
+      ...refolding(owner),
+      leadsOf: () => new Set([leadId]),
+      partition: at.partition,
       signal,
-    );
+    });
     const again = failed.find(({ record }) => recordPositionName(record) === letter);
     if (again) throw new RequestError(`it still can't be folded (${again.code}: ${again.reason})`);
     return { folded, recovered };
@@ -160,7 +160,12 @@ export const HANDLERS: Handlers = {
   },
 };
 
-const history = ({ config, log }: Owner) => openHistorySource(config, log);
+const refolding = (owner: Owner) => ({
+  beside: owner,
+  decode: owner.decode,
+  openLog: (share: Share) => openHistorySource(owner.config, owner.log, share),
+  databaseDir: owner.config.databaseDir,
+});
 
 function letterPosition(text: string): RecordPosition {
   const at = recordPosition(text);

@@ -25,7 +25,12 @@ export type Applied = "folded" | "repeated" | "dropped" | "unknown_lead";
  * several only the first one can (projector/decode/webhook.ts).
  * @throws FoldError where an event contradicts the state
  */
-export function applyDecoded(reader: LeadReader, lead: HeldLead, decoded: Decoded): Applied {
+export function applyDecoded(
+  reader: LeadReader,
+  lead: HeldLead,
+  decoded: Decoded,
+  { partition }: Pick<SourceRecord, "partition">,
+): Applied {
   if ("erase" in decoded) {
     const isKnown = lead.erased !== false || lead.parts.size > 0;
     if (lead.erased === false) lead.erased = "now";
@@ -48,6 +53,7 @@ export function applyDecoded(reader: LeadReader, lead: HeldLead, decoded: Decode
     if (marks.length === 0) held.seen.set(topic, marks);
     remember(marks, mark);
   }
+  held.partitions?.add(partition);
   held.changed = true;
   if (lead.owner === null && held.part.createdBy !== null) {
     lead.owner = workspaceId;

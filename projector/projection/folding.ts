@@ -92,7 +92,7 @@ export function createFolding(
       try {
         decoded = decode(record);
         const lead = leadOf(decoded.leadId);
-        const outcome = applyDecoded(reader, lead, decoded);
+        const outcome = applyDecoded(reader, lead, decoded, record);
         noteChange(lead);
         if (outcome === "folded") lead.traceparent = step?.traceparent ?? null;
         waiting.tally.add(decoded, outcome);

@@ -98,6 +98,7 @@ export function partOf(reader: LeadReader, lead: HeldLead, workspaceId: string):
     part: emptyPart(lead.leadId, workspaceId),
     logs: noLogs(),
     seen: new Map(),
+    partitions: new Set(),
     sizes: new Map(),
     older: reader.older(lead.leadId, workspaceId),
     isStored: false,

@@ -50,6 +50,8 @@ export interface WholePart {
   readonly logs: HeldLogs;
   /** By topic, the events that it saw lately (rule: repeats). */
   readonly seen: SeenEvents;
+  /** The partitions, of whatever topics, that its events came from; undefined = not known, as of an earlier version. */
+  readonly partitions: Set<number> | undefined;
   readonly sizes: PieceSizes;
 }
 
@@ -60,6 +62,7 @@ interface Head {
   readonly extra: Fields;
   readonly groups: readonly Group["facts"][];
   readonly olderUpTo: LogKey | null;
+  readonly partitions?: readonly number[];
   /** Base64. */
   readonly seen: string;
 }
@@ -150,9 +153,16 @@ function logLine(log: HeldLog): string {
   return `${JSON.stringify([id, createdAt, role, order, hasDocuments])}\t${log.text}`;
 }
 
-function encodeHead({ part, logs, seen }: WholePart): string {
+function encodeHead({ part, logs, seen, partitions }: WholePart): string {
   const { createdBy, completed, record, extra } = part;
-  const head = { createdBy, completed, record, extra, olderUpTo: logs.olderUpTo };
+  const head = {
+    createdBy,
+    completed,
+    record,
+    extra,
+    olderUpTo: logs.olderUpTo,
+    ...(partitions ? { partitions: [...partitions].sort((a, b) => a - b) } : {}),
+  };
   const groups = part.groups.map(({ facts }) => render(groupShape, facts));
   const marks = encodeSeen(seen)?.toString("base64") ?? "";
   return `${JSON.stringify(head).slice(0, -1)},"groups":[${groups.join(",")}],"seen":"${marks}"}`;
@@ -186,7 +196,8 @@ export function decodePieces(
     items: itemsOf.get(facts.id)?.sort((a, b) => a.rank - b.rank) ?? [],
   }));
   const seen = decodeSeen(head.seen === "" ? null : Buffer.from(head.seen, "base64"));
-  return { part, logs, seen, sizes };
+  const partitions = head.partitions && new Set(head.partitions);
+  return { part, logs, seen, partitions, sizes };
 }
 
 function decodeLine(part: LeadPart, logs: HeldLogs, piece: number, line: string): void {

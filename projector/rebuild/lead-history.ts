@@ -88,7 +88,7 @@ export function createLeadFold(leadId: string): LeadFold {
     apply({ record, decoded, code }) {
       if (decoded === undefined) return { outcome: "dead_letter", code: code ?? null };
       try {
-        return { outcome: applyDecoded(NOTHING_STORED, lead, decoded), code: null };
+        return { outcome: applyDecoded(NOTHING_STORED, lead, decoded, record), code: null };
       } catch (error) {
         return { outcome: "dead_letter", code: deadLetterOf(record, decoded, error).code };
       }

@@ -59,6 +59,12 @@ export function createDeadLetters(db: Connection) {
     "INSERT INTO discarded VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
   );
   const erase = db.prepare<[string, Buffer]>(`DELETE FROM dead_letter WHERE lead_id = ? OR "key" = ?`);
+  const partitionsOf = db
+    .prepare<[string, Buffer], number>(
+      `SELECT "partition" FROM dead_letter WHERE lead_id = ? OR "key" = ? OR (lead_id IS NULL AND "key" IS NULL)
+       UNION SELECT "partition" FROM discarded`,
+    )
+    .pluck();
   const get = db.prepare<[string, number, number], Row>(`SELECT ${COLUMNS} FROM dead_letter WHERE ${AT}`);
   const list = db.prepare<[string, number, number, number], Row>(
     `SELECT ${COLUMNS} FROM dead_letter WHERE (topic, "partition", "offset") > (?, ?, ?) ${ORDER} LIMIT ?`,
@@ -93,6 +99,8 @@ export function createDeadLetters(db: Connection) {
       const row = get.get(topic, partition, offset);
       return row && storedDeadLetter(row);
     },
+    /** The partitions of those that speak of the lead, or may, and of all that were discarded. */
+    partitionsOf: (leadId: string): number[] => partitionsOf.all(leadId, Buffer.from(leadId)),
     /** In the order of their positions, from behind `after` on. */
     list: ({ topic, partition, offset }: RecordPosition, most: number): StoredDeadLetter[] =>
       list.all(topic, partition, offset, most).map(storedDeadLetter),

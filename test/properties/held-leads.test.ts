@@ -1,4 +1,5 @@
 // Leads stay in memory between commits, and part of what they have does not: neither may ever show in a view.
+import { tmpdir } from "node:os";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { FoldedBatch } from "../../projector/projection/folded-batch.ts";
@@ -283,7 +284,7 @@ async function refold(projection: Projection, store: Store, records: readonly So
     readToEnd: read,
   };
   const leadIds = new Set(records.map(({ key }) => String(key)));
-  await refoldLeads(beside, source, decode, () => leadIds);
+  await refoldLeads({ beside, decode, openLog: () => source, databaseDir: tmpdir(), leadsOf: () => leadIds });
 }
 
 /** Each partition's last record. */

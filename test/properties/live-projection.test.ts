@@ -112,5 +112,11 @@ async function refold(
     betweenCommits: <T>(work: (store: Store, writes: typeof write) => T) => between(() => work(store, write)),
     tap: () => () => undefined,
   };
-  await refoldLeads(beside, source, decode, () => new Set(records.map(({ key }) => String(key))));
+  await refoldLeads({
+    beside,
+    decode,
+    openLog: () => source,
+    databaseDir: folder,
+    leadsOf: () => new Set(records.map(({ key }) => String(key))),
+  });
 }

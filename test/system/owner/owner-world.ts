@@ -38,6 +38,7 @@ export function createWorld(config: Config, seed: number) {
   const readiness = createReadiness(databaseDir);
   let events = 0;
   let longestTakeover = 0;
+  let verifying: Promise<unknown> = Promise.resolve();
 
   const append = (lead: number, value: object | null) => {
     const line = JSON.stringify({ key: `lead-${lead}`, value, timestamp: Date.now() });
@@ -133,7 +134,13 @@ export function createWorld(config: Config, seed: number) {
     () => ({ name: "refold", work: () => ask(config, "refold", { workspace: "ws-1" }) }),
     () => ({
       name: "verify",
-      work: () => verify(config, undefined, () => undefined, 1),
+      // Two of one process would fold into the same file.
+      work() {
+        verifying = verifying
+          .catch(() => undefined)
+          .then(() => verify(config, undefined, () => undefined, 1));
+        return verifying;
+      },
     }),
     () => ({ name: "lock a kept one", work: lockKept }),
     () => ({

@@ -1,7 +1,7 @@
 // A change's number is never given twice, whatever becomes of the database (rule: one number).
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createProjection } from "../../../../projector/projection/projection.ts";
 import { createWriting } from "../../../../projector/projection/writing.ts";
@@ -128,10 +128,18 @@ test("a view that a refold took away, and that comes again, goes on under higher
     tap: () => () => undefined,
   };
   // By rules under which the lead was never created, its view is gone.
-  await refoldLeads(beside, log([]), decode, () => new Set(["lead-0"]));
+  const refold = (records: readonly SourceRecord[]) =>
+    refoldLeads({
+      beside,
+      decode,
+      openLog: () => log(records),
+      databaseDir: dirname(file),
+      leadsOf: () => new Set(["lead-0"]),
+    });
+  await refold([]);
   subscriber.read(store);
   expect(subscriber.latest()).toEqual({ "lead-0": "gone" });
-  await refoldLeads(beside, log(created.slice(0, 1)), decode, () => new Set(["lead-0"]));
+  await refold(created.slice(0, 1));
   subscriber.read(store);
   expect(subscriber.latest()).toEqual(served(store));
   expect(subscriber.latest()["lead-0"]).toContain("lead-0");
