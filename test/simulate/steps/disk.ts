@@ -89,6 +89,7 @@ function beginAnotherLife(run: Run): void {
   const { machine, readers } = run.simulation;
   run.hasLost = true;
   run.folded.clear();
+  run.found.clear();
   readers.beginAgain();
   const ahead = readers.told.highest / 1_000 - machine.wall();
   if (ahead >= 0) standStill(run, ahead + 1);
