@@ -1,4 +1,5 @@
 import type { Admin, Producer } from "kafkajs";
+import { createBackOff } from "../../shared/back-off.ts";
 import { delay, monotonic, wallClock } from "../../shared/clock.ts";
 import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
@@ -40,7 +41,8 @@ export interface FloorParts {
 export async function publishFloor(parts: FloorParts): Promise<void> {
   const { config, log, signal } = parts;
   let mending: Promise<void> | undefined;
-  for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(2 * wait, LONGEST_RETRY_MS)) {
+  const backOff = createBackOff(FIRST_RETRY_MS, LONGEST_RETRY_MS);
+  while (!signal.aborted) {
     const kafka = createKafka(config, log, { retries: 1 });
     const admin = kafka.admin();
     const producer = kafka.producer({ allowAutoTopicCreation: false, retry: { retries: 0 } });
@@ -51,20 +53,18 @@ export async function publishFloor(parts: FloorParts): Promise<void> {
       // Before anything is told of less.
       if (mending === undefined) await noticeRestore(parts);
       mending ??= mendUntilDone(parts);
-      await tellFloor(parts, admin, producer, () => {
-        wait = FIRST_RETRY_MS;
-      });
+      await tellFloor(parts, admin, producer, backOff.reset);
     } catch (error) {
       if (signal.aborted) break;
       const { message } = error as Error;
       log.warn(
-        { topic: config.floorTopic, error: message, retryInMs: wait },
+        { topic: config.floorTopic, error: message, retryInMs: backOff.nextMs() },
         "replicas can't be told how far it is",
       );
     } finally {
       await Promise.all([producer, admin].map((one) => one.disconnect().catch(() => undefined)));
     }
-    await delay(wait, signal);
+    await backOff.wait(signal);
   }
   await mending;
 }
@@ -72,16 +72,17 @@ export async function publishFloor(parts: FloorParts): Promise<void> {
 /** Done beside: what is told is true of what was published, whatever is published yet. */
 async function mendUntilDone(parts: FloorParts): Promise<void> {
   const { log, signal } = parts;
-  for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(2 * wait, LONGEST_RETRY_MS)) {
+  const backOff = createBackOff(FIRST_RETRY_MS, LONGEST_RETRY_MS);
+  while (!signal.aborted) {
     try {
       return await mendAfterRestore(parts);
     } catch (error) {
       if (signal.aborted) return;
       log.warn(
-        { error: (error as Error).message, retryInMs: wait },
+        { error: (error as Error).message, retryInMs: backOff.nextMs() },
         "what was told can't be compared with what is here",
       );
-      await delay(wait, signal);
+      await backOff.wait(signal);
     }
   }
 }
