@@ -11,7 +11,7 @@ import {
 } from "../../../projector/source/source.ts";
 import { TOPICS } from "../../../shared/events/catalogue.ts";
 import { createSpeaker } from "../../harness/events.ts";
-import { openCluster, silent, testConfig } from "../../harness/kafka.ts";
+import { envOf, openCluster, silent, testConfig } from "../../harness/kafka.ts";
 import { type OwnerFolder, openOwnerFolder } from "../../harness/owner-folder.ts";
 import { until } from "../../harness/wait.ts";
 
@@ -25,14 +25,8 @@ describe.skipIf(inject("brokers") === "")("projectors on Kafka", () => {
     cluster = await openCluster(config);
     speaker = createSpeaker();
     at = openOwnerFolder({
-      KAFKA_BROKERS: config.brokers.join(","),
-      KAFKA_GROUP_ID: config.groupId,
+      ...envOf(config),
       KAFKA_SESSION_TIMEOUT_MS: "6000",
-      KAFKA_TOPIC_DEAD_LETTER: config.deadLetterTopic,
-      KAFKA_TOPIC_LEAD_VIEW: config.leadViewTopic,
-      ...Object.fromEntries(
-        [...config.topics].map(([topic, name]) => [`KAFKA_TOPIC_${topic.slice(5).toUpperCase()}`, name]),
-      ),
     });
   });
   afterEach(async () => {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
 import { viewFile } from "../../../shared/generation.ts";
 import { openReader } from "../../../shared/sqlite.ts";
 import { createSpeaker } from "../../harness/events.ts";
-import { openCluster, testConfig } from "../../harness/kafka.ts";
+import { envOf, openCluster, testConfig } from "../../harness/kafka.ts";
 import { type OwnerFolder, openOwnerFolder } from "../../harness/owner-folder.ts";
 import { rowsOf } from "../../harness/replica.ts";
 import { until } from "../../harness/wait.ts";
@@ -22,15 +22,8 @@ describe.skipIf(inject("brokers") === "")("a replica's process", () => {
   beforeEach(async () => {
     cluster = await openCluster(config);
     at = openOwnerFolder({
-      KAFKA_BROKERS: config.brokers.join(","),
-      KAFKA_GROUP_ID: config.groupId,
+      ...envOf(config),
       KAFKA_SESSION_TIMEOUT_MS: "6000",
-      KAFKA_TOPIC_DEAD_LETTER: config.deadLetterTopic,
-      KAFKA_TOPIC_LEAD_VIEW: config.leadViewTopic,
-      KAFKA_TOPIC_KEYS: config.keysTopic,
-      ...Object.fromEntries(
-        [...config.topics].map(([topic, name]) => [`KAFKA_TOPIC_${topic.slice(5).toUpperCase()}`, name]),
-      ),
     });
   });
   afterEach(async () => {
