@@ -13,6 +13,7 @@ const MOST_ENTRIES = 140;
 /** Timers of a process, and listeners for its end. */
 const MOST_TIMERS = 60;
 const MOST_LISTENERS = 20;
+const AGAIN_MS = 3_000;
 
 interface Held {
   readonly collection: WeakRef<Sized>;
@@ -72,7 +73,7 @@ function define(push: typeof realPush): void {
 function note(collection: Sized): void {
   const owner = currentActor();
   if (owner?.alive !== true) return;
-  const madeAt = process.env.SIMULATE_LOG === undefined ? undefined : new Error().stack;
+  const madeAt = process.env.SIMULATE_STACKS === undefined ? undefined : new Error().stack;
   realPush.call(held, { collection: new WeakRef(collection), owner: rootOf(owner), madeAt });
 }
 
@@ -93,28 +94,33 @@ export async function checkMemory({ machine, projectors, api, report }: Simulati
     if (listeners > MOST_LISTENERS) report(`a projector has ${listeners} listeners for its end`);
   }
   if (!watches) return;
-  // What was made or looked at within a turn is kept until its end.
-  await new Promise((resolve) => void setImmediate(resolve));
-  collectGarbage();
-  forgetGarbage();
-  for (const { collection, owner, madeAt } of held) {
-    const found = collection.deref();
-    if (found && entriesOf(found) > MOST_ENTRIES)
-      report(`${owner.name} holds ${told(found)} ${madeAt ?? ""}`);
+  await collectGarbage();
+  if (held.some(isTooLarge)) {
+    // What was in hand last may be held until something else is.
+    await machine.advance(AGAIN_MS);
+    await collectGarbage();
   }
+  for (const one of held)
+    if (isTooLarge(one))
+      report(`${one.owner.name} holds ${told(one.collection.deref())} ${one.madeAt ?? ""}`);
   for (const { collection, entries } of ofModules)
     if (entriesOf(collection) - entries > MOST_ENTRIES) report(`a module holds ${told(collection)}`);
 }
 
-const entriesOf = (collection: Sized): number =>
-  Array.isArray(collection) ? collection.length : collection.size;
+const isTooLarge = ({ collection }: Held): boolean => entriesOf(collection.deref()) > MOST_ENTRIES;
 
-function told(collection: Sized): string {
-  const [first] = collection;
+const entriesOf = (collection: Sized | undefined): number =>
+  Array.isArray(collection) ? collection.length : (collection?.size ?? 0);
+
+function told(collection: Sized | undefined): string {
+  const [first] = collection ?? [];
   return `more than is live: ${entriesOf(collection)} entries, the first ${JSON.stringify(first)?.slice(0, 200)}`;
 }
 
-function collectGarbage(): void {
+async function collectGarbage(): Promise<void> {
+  // What was made or looked at within a turn is kept until its end.
+  await new Promise((resolve) => void setImmediate(resolve));
   setFlagsFromString("--expose-gc");
   (runInNewContext("gc") as () => void)();
+  forgetGarbage();
 }

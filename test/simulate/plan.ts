@@ -119,7 +119,7 @@ const DRAWS: readonly (readonly [weight: number, draw: Draw])[] = [
   [0.3, () => ({ kind: "restore" })],
   [8, (r) => ({ kind: "ask", what: r.pick(ASKED), which: r.integer(0, 20) })],
   [0.6, () => ({ kind: "verify" })],
-  [0.2, () => ({ kind: "upgrade" })],
+  [0.3, () => ({ kind: "upgrade" })],
   [
     1.5,
     (r) => ({
@@ -153,6 +153,7 @@ const ENDS: ReadonlySet<Step["kind"]> = new Set([
   "stop",
   "power cut",
   "restore",
+  "upgrade",
 ]);
 
 /** Draws a history of things that happen. */

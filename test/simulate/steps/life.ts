@@ -81,5 +81,15 @@ export function endApi({ simulation }: Run): void {
   simulation.api = undefined;
 }
 
+/** Ends every process of the machine at once. */
+export async function endAll(run: Run): Promise<void> {
+  const { machine, projectors, commands } = run.simulation;
+  for (const one of projectors) if (one) machine.kill(one.actor);
+  for (const command of commands) machine.kill(command);
+  endApi(run);
+  machine.killPlan = undefined;
+  await machine.drain();
+}
+
 /** True for a key that lasts as long as the simulation. */
 export const isLasting = ({ keys }: Simulation, key: string): boolean => [...keys.values()].includes(key);

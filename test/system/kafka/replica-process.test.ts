@@ -82,6 +82,17 @@ describe.skipIf(inject("brokers") === "")("a replica's process", () => {
     await until("it to be ready", async () => (await readiness(address)) === "ready");
     const metrics = await (await fetch(`${address}/metrics`)).text();
     expect(metrics).toMatch(/^lead_view_replica_behind_seconds 0$/m);
+    // Another generation begins to serve: what it changed nothing of keeps its number, and nothing is left out.
+    const unchanged = rowsIn(folder)["still"];
+    const rebuilding = at.run("rebuild");
+    expect([rebuilding.status, rebuilding.stdout]).toEqual([0, expect.any(String)]);
+    await cluster.produce([
+      say({ leadId: "lead-2", event: "lead.updated", data: { firstName: "After the switch" } }),
+    ]);
+    await until("what came after the switch", () => nameIn(folder, "lead-2") === "After the switch", 60_000);
+    expect(rowsIn(folder)).toEqual(rowsIn(at.databaseDir));
+    expect(rowsIn(folder)["still"]).toEqual(unchanged);
+    await until("it to be ready", async () => (await readiness(address)) === "ready", 60_000);
     const before = rowsIn(folder);
     await projector.stop("SIGKILL");
     await replica.stop("SIGKILL");
