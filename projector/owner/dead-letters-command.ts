@@ -7,6 +7,7 @@ import { NO_TIMESTAMP, type RecordPosition, recordPosition, recordPositionName }
 import type { StoredDeadLetter } from "../store/dead-letters.ts";
 import type { Store } from "../store/store.ts";
 import { ask } from "./ask.ts";
+import { readViews } from "./read-views.ts";
 
 const PAGE = 100;
 const FIRST: RecordPosition = { topic: "", partition: 0, offset: 0 };
@@ -20,7 +21,11 @@ export function register(command: Command): void {
       .command("list")
       .description(`Lists them by their positions, ${PAGE} at once.`)
       .option("--after <position>", "begin behind this one", position, FIRST),
-    { example: "dead-letters list", help: HELP, run: ({ after }) => reading((store) => list(store, after)) },
+    {
+      example: "dead-letters list",
+      help: HELP,
+      run: ({ after }) => readViews((store) => list(store, after)),
+    },
   );
   does<object, [RecordPosition]>(
     command
@@ -30,7 +35,7 @@ export function register(command: Command): void {
     {
       example: "dead-letters show omni.lead/0/17",
       help: "The one command that prints what a record holds, a person's data among it.",
-      run: (_options, at) => reading((store) => show(store, at)),
+      run: (_options, at) => readViews((store) => show(store, at)),
     },
   );
   does<object, [RecordPosition]>(
@@ -73,16 +78,6 @@ function position(text: string): RecordPosition {
   const at = recordPosition(text);
   if (at) return at;
   throw new InvalidArgumentError(`"${text}" is no position such as omni.lead/0/17: topic/partition/offset.`);
-}
-
-async function reading(work: (store: Store) => Outcome): Promise<Outcome> {
-  const { openStoreToRead } = await import("../store/store.ts");
-  const store = openStoreToRead(await commandSettings());
-  try {
-    return work(store);
-  } finally {
-    store.close();
-  }
 }
 
 const summaryOf = ({ failedAt, code, reason, leadId, record }: StoredDeadLetter) => ({

@@ -103,7 +103,7 @@ async function tellFloor(
     if (monotonic() - checkedAt > CHECK_MS) {
       checkedAt = monotonic();
       const topic = config.leadViewTopic;
-      if (!(await ends.check(() => endsOf(admin, topic))))
+      if (!(await ends.check(() => endsOf(admin, topic), signal)))
         log.warn({ topic }, "the topic of views has less than was published: all is published again");
     }
     const offsets = ends.offsets();

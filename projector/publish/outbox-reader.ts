@@ -56,7 +56,7 @@ export interface Reading<Row> {
   /** Milliseconds between two looks at what waits. */
   readonly lookMs: number;
   /** Milliseconds that others wait for a lane that is slow. */
-  readonly slowMs?: number;
+  readonly slowMs?: number | undefined;
 }
 
 const SLOW_MS = 1_000;

@@ -4,7 +4,7 @@ import { commandSettings } from "../../shared/command-line/settings.ts";
 import { table } from "../../shared/command-line/terminal.ts";
 import { text } from "../../shared/command-line/values.ts";
 import { ask } from "../owner/ask.ts";
-import type { Store } from "../store/store.ts";
+import { readViews } from "../owner/read-views.ts";
 
 const PAGE = 100;
 const RELAY = "topic:views, topic:dead_letters, or webhook:ID";
@@ -13,7 +13,7 @@ export function register(command: Command): void {
   does(command.command("list").description("What was set aside on its way out, by relay."), {
     example: "relays list",
     async run() {
-      const counts = await reading((store) => store.setAsides.counts());
+      const counts = await readViews((store) => store.setAsides.counts());
       return {
         json: { relays: counts },
         lines: table(
@@ -33,7 +33,7 @@ export function register(command: Command): void {
     {
       example: "relays aside --relay topic:views",
       async run({ relay, after }) {
-        const page = await reading((store) => store.setAsides.list(relay, after, PAGE));
+        const page = await readViews((store) => store.setAsides.list(relay, after, PAGE));
         const last = page.length === PAGE ? page.at(-1)?.name : undefined;
         const rows = page.map(({ name, number, reason, attempts, nextTryAt }) => [
           name,
@@ -81,14 +81,4 @@ export function register(command: Command): void {
       };
     },
   });
-}
-
-async function reading<T>(work: (store: Store) => T): Promise<T> {
-  const { openStoreToRead } = await import("../store/store.ts");
-  const store = openStoreToRead(await commandSettings());
-  try {
-    return work(store);
-  } finally {
-    store.close();
-  }
 }

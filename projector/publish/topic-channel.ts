@@ -8,7 +8,7 @@ import type { Channel, Outcome } from "./outbox-reader.ts";
 export const REQUEST_BYTES = 768 * 1024;
 /** Rows that are taken on at once. */
 const AT_ONCE = 500;
-/** Milliseconds that the broker has for an answer. */
+/** Milliseconds that the broker has for an answer, where nothing else is said. */
 const ANSWER_MS = 10_000;
 
 /** The broker's words for a record that it will not take, however often it is sent. */
@@ -34,6 +34,7 @@ export interface TopicRows<Row> {
   readonly config: KafkaConfig;
   readonly topic: string;
   readonly log: Logger;
+  readonly answerMs?: number | undefined;
   keyOf(row: Row): Buffer | string | null;
   /** @throws Error where the row can't be a record */
   outgoing(row: Row): Outgoing;
@@ -52,6 +53,7 @@ export function createTopicChannel<Row>({
   config,
   topic,
   log,
+  answerMs = ANSWER_MS,
   keyOf,
   outgoing,
   reference,
@@ -60,7 +62,6 @@ export function createTopicChannel<Row>({
   const partitionOf = kafkajs.Partitioners.DefaultPartitioner();
   let partitions: { partitionId: number }[] = [];
   let current: Lease | undefined;
-  /** Requests in the order of the partition wait for each other: a round's and a retry's never meet. */
 
   const lease = async (): Promise<Lease> => {
     current ??= await connect();
@@ -68,7 +69,7 @@ export function createTopicChannel<Row>({
   };
 
   const connect = async (): Promise<Lease> => {
-    const kafka = createKafka(config, log, { requestTimeout: ANSWER_MS, retries: 1 });
+    const kafka = createKafka(config, log, { requestTimeout: answerMs, retries: 1 });
     const admin = kafka.admin();
     try {
       await admin.connect();
@@ -103,7 +104,7 @@ export function createTopicChannel<Row>({
       const sent = await one.producer.send({
         topic,
         acks: -1,
-        timeout: ANSWER_MS,
+        timeout: answerMs,
         compression: kafkajs.CompressionTypes.GZIP,
         messages: messages.map((message) => ({ ...message, partition })),
       });

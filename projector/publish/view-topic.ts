@@ -20,6 +20,9 @@ export interface Publishing {
   readonly tracing: Tracing;
   /** Why the projector is not ready, for replicas to tell; absent = it is. */
   readonly reason?: () => string | undefined;
+  /** Milliseconds that the broker has for an answer, and after which other partitions wait no longer; absent = as usual. */
+  readonly answerMs?: number;
+  readonly slowMs?: number;
 }
 
 /**
@@ -29,7 +32,7 @@ export interface Publishing {
 export async function publishViews(
   config: KafkaConfig,
   store: Store,
-  { log, signal, tracing, reason = () => undefined }: Publishing,
+  { log, signal, tracing, reason = () => undefined, answerMs, slowMs }: Publishing,
 ): Promise<void> {
   const topic = config.leadViewTopic;
   beginAgainForFormat(store, log);
@@ -38,6 +41,7 @@ export async function publishViews(
     config,
     topic,
     log,
+    answerMs,
     keyOf: ({ leadId }) => leadId,
     outgoing(change) {
       const { traceparent } = change;
@@ -48,7 +52,7 @@ export async function publishViews(
     onAcknowledged: (partition, end) => ends.acknowledged(partition, end),
   });
   await Promise.all([
-    readOutbox({ store, outbox: viewOutbox(store, ends), channel, log, signal, lookMs: LOOK_MS }),
+    readOutbox({ store, outbox: viewOutbox(store, ends), channel, log, signal, lookMs: LOOK_MS, slowMs }),
     publishFloor({ config, store, relay: VIEWS_RELAY, shard: config.shard, ends, reason, log, signal }),
   ]);
 }

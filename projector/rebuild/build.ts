@@ -49,8 +49,8 @@ const FOLDED_AT_ONCE = 8 * 1024 ** 2;
 const LEAST_SLICE = 1024 ** 2;
 /** As many files as slices are open while the log is read. */
 const MOST_SLICES = 384;
-/** MiB. A slice's leads live until it is folded, which the usual young generation takes for old. */
-const YOUNG_MIB = 64;
+/** MiB. A lead is garbage once it is packed, so that a worker needs no more of a young generation than any other thread. */
+const YOUNG_MIB = 16;
 
 /**
  * Makes a generation of all that the log holds now: workers fold whole leads in memory, slice by slice, and one writer

@@ -44,6 +44,18 @@ export function testConfig(
   };
 }
 
+/** The same as settings of a program's. */
+export const envOf = (config: KafkaConfig): Record<string, string> => ({
+  KAFKA_BROKERS: config.brokers.join(","),
+  KAFKA_GROUP_ID: config.groupId,
+  KAFKA_TOPIC_DEAD_LETTER: config.deadLetterTopic,
+  KAFKA_TOPIC_LEAD_VIEW: config.leadViewTopic,
+  KAFKA_TOPIC_KEYS: config.keysTopic,
+  ...Object.fromEntries(
+    [...config.topics].map(([topic, name]) => [`KAFKA_TOPIC_${topic.slice(5).toUpperCase()}`, name]),
+  ),
+});
+
 /** A cluster with the config's topics, and a producer. */
 export async function openCluster(config: KafkaConfig, partitions = 2) {
   const kafka: Kafka = createKafka(config, silent);

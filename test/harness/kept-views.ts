@@ -18,7 +18,7 @@ export async function keepViewsOfTopic(kafka: kafkajs.Kafka, topic: string, grou
   const views = new Map<string, KeptView>();
   const seen: Record<string, number[]> = {};
   const headers: Record<string, string>[] = [];
-  const consumer = kafka.consumer({ groupId, maxBytesPerPartition: 20 * 1024 ** 2 });
+  const consumer = kafka.consumer({ groupId, maxBytesPerPartition: 20 * 1024 ** 2, maxWaitTimeInMs: 200 });
   await consumer.connect();
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
   await consumer.run({

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createProjection } from "../../projector/projection/projection.ts";
 import type { SourceRecord } from "../../projector/source/source.ts";
-import type { Store } from "../../projector/store/store.ts";
+import { failingStore } from "../harness/failing-store.ts";
 import { bytesOf, decode, openProjector, positionAfter, viewsOf } from "../harness/projector.ts";
 import { oracleViews } from "../oracle/oracle.ts";
 import { type HistoryEntry, history, interleaved, recordsOf } from "./arbitrary-history.ts";
@@ -119,7 +119,7 @@ test("the same bytes for every split into batches, with rolled back commits and 
       const records = recordsOf(entries);
       const projector = openProjector();
       const { store } = projector;
-      const broken = failingOnce(store);
+      const broken = failingStore(store, () => new Error("the process dies here"));
       let projection = createProjection(broken.store, decode);
       try {
         for (let from = 0, step = 0; from < records.length; step++) {
@@ -182,28 +182,4 @@ function foldInto(projection: ReturnType<typeof createProjection>, records: read
     last.set(`${record.topic}/${record.partition}`, record);
   }
   projection.advance([...last.values()].map(positionAfter));
-}
-
-/** A store whose next transaction does all its work and is then rolled back, as when the process is killed. */
-function failingOnce(store: Store) {
-  let fails = false;
-  const failing =
-    (transaction: Store["transaction"]): Store["transaction"] =>
-    (work) =>
-      transaction((next) => {
-        const result = work(next);
-        if (!fails) return result;
-        fails = false;
-        throw new Error("the process dies here");
-      });
-  return {
-    failNext: () => {
-      fails = true;
-    },
-    store: {
-      ...store,
-      transaction: failing(store.transaction),
-      erasing: failing(store.erasing),
-    },
-  };
 }

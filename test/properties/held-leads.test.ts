@@ -12,6 +12,7 @@ import { partitionName, type Sink, type Source, type SourceRecord } from "../../
 import type { Store } from "../../projector/store/store.ts";
 import { createRandom, type Random } from "../generate/random.ts";
 import { createSpeaker } from "../harness/events.ts";
+import { diskTrouble, failingStore } from "../harness/failing-store.ts";
 import {
   bytesOf,
   decode,
@@ -39,7 +40,7 @@ test("whatever comes between two commits, the views are those of one fold", asyn
       const records = recordsOf(entries);
       const once = openProjector();
       const projector = openProjector();
-      const flaky = failing(projector.store);
+      const flaky = failingStore(projector.store, diskTrouble);
       const open = () => createProjection(flaky.store, decode, { mostBytes: most });
       let projection = open();
       try {
@@ -295,24 +296,4 @@ function fold(projection: Pick<Projection, "fold" | "advance">, records: readonl
     projection.fold(record);
     projection.advance([positionAfter(record)]);
   }
-}
-
-/** A store whose next transaction is rolled back by trouble that passes. */
-function failing(store: Store) {
-  let fails = false;
-  const once =
-    (transaction: Store["transaction"]): Store["transaction"] =>
-    (work) =>
-      transaction((next) => {
-        const result = work(next);
-        if (!fails) return result;
-        fails = false;
-        throw Object.assign(new Error("disk I/O error"), { name: "SqliteError", code: "SQLITE_IOERR" });
-      });
-  return {
-    failNext: () => {
-      fails = true;
-    },
-    store: { ...store, transaction: once(store.transaction), erasing: once(store.erasing) },
-  };
 }

@@ -11,6 +11,7 @@ import { openStore, type Store } from "../../projector/store/store.ts";
 import { createLog } from "../../shared/log.ts";
 import { runThreadsHere } from "../../shared/thread.ts";
 import { createSpeaker } from "../harness/events.ts";
+import { diskTrouble, failingStore } from "../harness/failing-store.ts";
 import { bytesOf, deadLettersOf, decode, openProjector, positionAfter } from "../harness/projector.ts";
 import { history, recordsOf } from "./arbitrary-history.ts";
 
@@ -46,7 +47,7 @@ test("on any number of threads the views, dead letters and positions are those o
       const records = recordsOf(entries);
       const once = openProjector();
       const store = openStore(join(folder, `${runs++}.sqlite`));
-      const flaky = busyOnce(store);
+      const flaky = failingStore(store, diskTrouble);
       let live = begin(flaky.store, onThreads);
       try {
         once.foldBatch(records);
@@ -153,27 +154,4 @@ async function refold(
     databaseDir: folder,
     leadsOf: () => new Set(records.map(({ key }) => String(key))),
   });
-}
-
-/** A store whose next transaction is rolled back by trouble that passes. */
-function busyOnce(store: Store) {
-  let fails = false;
-  const once =
-    (transaction: Store["transaction"]): Store["transaction"] =>
-    (work) =>
-      transaction((next) => {
-        const result = work(next);
-        if (!fails) return result;
-        fails = false;
-        throw Object.assign(new Error("disk I/O error"), { name: "SqliteError", code: "SQLITE_IOERR" });
-      });
-  return {
-    failNext: () => {
-      fails = true;
-    },
-    heal: () => {
-      fails = false;
-    },
-    store: { ...store, transaction: once(store.transaction), erasing: once(store.erasing) },
-  };
 }

@@ -60,21 +60,37 @@ export async function checkAlways(run: Run, index: number): Promise<void> {
   const { machine, report } = simulation;
   for (const crash of machine.crashes.splice(0)) report(crash);
   await checkReady(run);
-  if (index % LOOK_EVERY === 0) checkPassedOver(run);
+  if (index % LOOK_EVERY === 0) checkTold(run);
 }
 
-/** Steps between two looks whether a subscriber was passed over. */
+/** Steps between two looks at what subscribers were told. */
 const LOOK_EVERY = 5;
+/** Milliseconds within which whoever takes what comes is told of a change. */
+const TOLD_MS = 1_000;
 
-/** Who was told up to a number was told of every lead whose latest change is not behind it. */
-function checkPassedOver({ simulation }: Run): void {
-  const { readers, report } = simulation;
-  const open = readers.subscribers.filter(({ connection, last }) => connection && last !== undefined);
-  const rows = open.length === 0 ? undefined : numbersOf(simulation);
+/**
+ * Who was told up to a number was told of every lead whose latest change is not behind it; and who takes what comes is told
+ * soon, whoever else reads.
+ */
+function checkTold(run: Run): void {
+  const { machine, readers, report } = run.simulation;
+  const open = readers.subscribers.filter(({ connection }) => connection);
+  const rows = open.length === 0 ? undefined : numbersOf(run.simulation);
   if (!rows) return;
-  for (const { reader, workspaceId, leadId: only, last = 0 } of open) {
+  for (const { leadId, number } of rows)
+    if (run.found.get(leadId)?.number !== number) run.found.set(leadId, { number, at: machine.now });
+  for (const subscriber of open) {
+    const { reader, workspaceId, leadId: only, last = 0, stalled, revoked, readsSince } = subscriber;
     for (const { leadId, number, workspaceId: owner } of rows) {
-      if (owner !== workspaceId || number > last || (only ?? leadId) !== leadId) continue;
+      if (owner !== workspaceId || (only ?? leadId) !== leadId) continue;
+      if (number > last) {
+        const since = Math.max(run.found.get(leadId)?.at ?? 0, readsSince, run.awakeSince);
+        if (!stalled && !revoked && machine.now - since > TOLD_MS)
+          report(
+            `${reader.name} was told up to ${last}, and of ${leadId} at ${number} not yet, ${machine.now - since} ms later`,
+          );
+        continue;
+      }
       const known = reader.leads.get(leadId);
       if (known === undefined || known.number < number)
         report(`${reader.name} was told up to ${last}, and passed over by ${leadId} at ${number}`);

@@ -19,6 +19,7 @@ const MODULES: Readonly<Record<string, string>> = {
   "projector/publish/webhooks/post.ts": "edges/post.ts",
   "projector/publish/webhooks/address.ts": "edges/address.ts",
   "projector/projection/fold-version.ts": "edges/fold-version.ts",
+  "projector/assemble/status.ts": "edges/status.ts",
   "api/plugins/docs.ts": "edges/docs.ts",
   "shared/log.ts": "edges/log.ts",
 };

@@ -9,6 +9,7 @@ import { openStoreToRead, type Store } from "../../projector/store/store.ts";
 import { controlFile } from "../../shared/control.ts";
 import { viewFile } from "../../shared/generation.ts";
 import { type Connection, openReader } from "../../shared/sqlite.ts";
+import { FOLD_VERSION } from "./edges/fold-version.ts";
 import type { Simulation } from "./simulation.ts";
 
 /** A row of `lead_view`, as the files have it. */
@@ -61,6 +62,10 @@ export function inspect<T>(simulation: Simulation, look: (inspection: Inspection
     store.close();
   }
 }
+
+/** True where not all of the serving views are by the rules of now. */
+export const isByOtherRules = (simulation: Simulation): boolean =>
+  inspect(simulation, ({ store }) => store.meta.get("fold_version")) !== String(FOLD_VERSION);
 
 type Folded = Pick<Position, "topic" | "partition" | "nextOffset">;
 

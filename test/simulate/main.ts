@@ -1,6 +1,7 @@
 // `npm run simulate -- [--seed S] [--seeds N] [--steps N] [--minutes M] [--twice] [--first] [--no-shrink]`
 import { parseArgs } from "node:util";
 import "./hooks.ts";
+import { watchMemory } from "./memory.ts";
 
 const { values } = parseArgs({
   options: {
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     "no-shrink": { type: "boolean", default: false },
   },
 });
+watchMemory();
 const { runSeeds } = await import("./seeds.ts");
 const result = await runSeeds({
   first: Number(values.seed ?? 1),

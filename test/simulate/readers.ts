@@ -91,8 +91,8 @@ export function openConnection(
   headers: Readonly<Record<string, string>>,
   { onStatus, onText, onClose }: Listening,
 ): Connection {
-  // So small that a few views fill it: what waits for a reader is as usual as what does not.
-  const [ours, theirs] = duplexPair({ highWaterMark: 4_096 });
+  // So small that a view fills it: what waits for a reader is as usual as what does not.
+  const [ours, theirs] = duplexPair({ highWaterMark: 1_024 });
   Object.assign(theirs, { remoteAddress: "192.0.2.7" });
   let stalled = false;
   let takesOld = false;

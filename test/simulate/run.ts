@@ -10,7 +10,8 @@ import { upgradeRules } from "./edges/fold-version.ts";
 import { prepareThreads } from "./edges/worker-threads.ts";
 import { checkEnd } from "./ending.ts";
 import { numberProcesses } from "./machine.ts";
-import type { Step } from "./plan.ts";
+import { beginToWatch, checkMemory, endLoading, endWatching, forgetGarbage } from "./memory.ts";
+import { isCalm, type Step } from "./plan.ts";
 import { createSimulation } from "./simulation.ts";
 import { newRun } from "./steps/life.ts";
 import { take } from "./steps/take.ts";
@@ -52,6 +53,7 @@ export async function prepare(): Promise<void> {
     .filter((file) => readFileSync(join(root, file), "utf8").includes("workerData"))
     .sort();
   await prepareThreads(threads.map((file) => new URL(file, new URL("../../", import.meta.url)).href));
+  endLoading();
 }
 
 /** Takes the steps, one after the other, until something is wrong; then lets time pass, and compares. */
@@ -61,6 +63,7 @@ export async function simulate(seed: number, plan: readonly Step[]): Promise<Out
   upgradeRules(1);
   const run = newRun(seed, simulation, entriesOf(seed));
   simulation.readers.isErased = (leadId) => simulation.log.erased.has(leadId);
+  if (isCalm(seed)) beginToWatch();
   let trace = "";
   let at: number | undefined;
   let steps = 0;
@@ -77,12 +80,17 @@ export async function simulate(seed: number, plan: readonly Step[]): Promise<Out
         at = index;
         break;
       }
-      if (index % 100 === 99) machine.sweep();
+      if (index % 100 === 99) {
+        machine.sweep();
+        forgetGarbage();
+      }
     }
     if (violations.length === 0) await checkEnd(run);
+    if (violations.length === 0) await checkMemory(simulation);
     trace = hash("md5", `${trace} ${machine.now} ${machine.fired} ${violations.join()}`);
     return { steps, violations: [...violations], at, trace, log: machine.log };
   } finally {
+    endWatching();
     simulation.end();
   }
 }

@@ -23,6 +23,8 @@ export interface Subscriber {
   last: number | undefined;
   connection: Connection | undefined;
   stalled: boolean;
+  /** Since when it takes what comes, by the machine's clock. */
+  readsSince: number;
   /** True once its key does not hold any more. */
   revoked: boolean;
   revokedAt: number;
@@ -81,6 +83,7 @@ export class Readers {
       last: undefined,
       connection: undefined,
       stalled: false,
+      readsSince: 0,
       revoked: false,
       revokedAt: Number.POSITIVE_INFINITY,
       caughtUp: false,
@@ -119,6 +122,7 @@ export class Readers {
     });
     subscriber.connection = connection;
     subscriber.stalled = false;
+    subscriber.readsSince = now();
   }
 
   #event(subscriber: Subscriber, { id, event, data }: StreamEvent): void {

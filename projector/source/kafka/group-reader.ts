@@ -1,5 +1,5 @@
 import type { Admin, Consumer, EachBatchPayload } from "kafkajs";
-import { after, every, type Timer } from "../../../shared/clock.ts";
+import { after, delay, every, monotonic, type Timer } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
 import { type Position, partitionName, recordHash, type Sink, SourceError } from "../source.ts";
@@ -9,6 +9,9 @@ import { positionBehind, recordOfMessage } from "./kafka-record.ts";
 import type { Ownership } from "./ownership.ts";
 import { createUnreadRecords } from "./unread-records.ts";
 
+/** Milliseconds that a note of coming back is tried again for. */
+const RETURN_NOTE_MS = 3_000;
+const RETRY_MS = 100;
 /** Records that are folded between two heartbeats. */
 const SLICE = 5_000;
 /** Milliseconds between two notes of positions and numbers in the consumer group. */
@@ -53,6 +56,7 @@ export function createGroupReader({
   let failed = false;
   let joined = false;
   let noted = "";
+  let noting: Promise<void> = Promise.resolve();
   let idle: Timer | undefined;
 
   const positionOf = (topic: string, partition: number): Position => {
@@ -104,21 +108,41 @@ export function createGroupReader({
   };
 
   /** What changed since the last note is noted: who owns the partitions next has to know of it. */
-  const noteChanges = async (returns = false): Promise<void> => {
+  const noteChanges = async (): Promise<void> => {
     if (!ownership?.term()) return;
-    const now = `${ownership.note(returns)} ${JSON.stringify(sink.positions().map(({ nextOffset }) => nextOffset))}`;
+    const now = `${ownership.note()} ${JSON.stringify(sink.positions().map(({ nextOffset }) => nextOffset))}`;
     if (now === noted) return;
     noted = now;
-    await noteInGroup(returns).catch((error) => {
+    await noteInGroup().catch((error) => {
       noted = "";
       log.debug({ error: error.message }, "positions not noted in the group");
     });
   };
 
-  /** Waits until the partitions are this member's: to take over can take longer than a silent member is waited for. */
+  /** Says that this member comes back at once. A group that shares its partitions out anew takes no note until it is done. */
+  const noteReturn = async (): Promise<void> => {
+    for (const deadline = monotonic() + RETURN_NOTE_MS; ownership?.term(); await delay(RETRY_MS)) {
+      try {
+        return await noteInGroup(true);
+      } catch (error) {
+        if (monotonic() < deadline) continue;
+        log.warn(
+          { error: (error as Error).message },
+          "the group could not be told that this projector comes back at once: a standby may take over",
+        );
+        return;
+      }
+    }
+  };
+
+  /**
+   * Waits until the partitions are this member's: to take over can take longer than a silent member is waited for.
+   * @throws Error of kafkajs where the group shares them out anew: it waits until this member joins again
+   */
   const settled = async (heartbeat: () => Promise<void>): Promise<void> => {
-    const beating = every(GROUP_NOTE_MS, () => void heartbeat().catch(() => undefined));
-    await checked.finally(() => beating.stop());
+    const lost = Promise.withResolvers<never>();
+    const beating = every(GROUP_NOTE_MS, () => void heartbeat().catch(lost.reject));
+    await Promise.race([checked, lost.promise]).finally(() => beating.stop());
   };
 
   /** The partitions are this member's from now on, as far as it is told; nothing of them is folded before. */
@@ -157,7 +181,8 @@ export function createGroupReader({
 
   const fold = async ({ batch, heartbeat, isStale }: EachBatchPayload): Promise<void> => {
     await settled(heartbeat);
-    if (failed || isStale()) return;
+    // kafkajs hands over the rest of a fetch though its partitions went to somebody else.
+    if (failed || isStale() || !assignment[batch.topic]?.includes(batch.partition)) return;
     const topic = topicOf.get(batch.topic) as string;
     const { partition } = batch;
     const position = positionOf(topic, partition);
@@ -228,13 +253,22 @@ export function createGroupReader({
       inTurn(check).catch((error) =>
         log.debug({ error: error.message }, "positions not compared with the broker's"),
       ),
-    /** Ends reading; what is being handed over is handed over. */
-    async stop(): Promise<void> {
+    /**
+     * Ends reading; what is being handed over is handed over, and the last note in the group says so.
+     * @param returns true where this member comes back at once
+     */
+    async stop(returns: boolean): Promise<void> {
       failed = true;
       idle?.stop();
       await queue;
+      await noting;
+      await (returns ? noteReturn() : noteChanges());
     },
-    noteChanges,
+    /** One note after another, and none behind the last one. */
+    noteChanges: (): Promise<void> => {
+      if (!failed) noting = noting.then(() => noteChanges());
+      return noting;
+    },
     /** Looks at the members that this one takes over from. */
     lookAtPrevious: async (): Promise<void> =>
       ownership

@@ -16,7 +16,7 @@ import { createShardAssigner } from "./shard-assigner.ts";
 import { createShareAssigner } from "./share-assigner.ts";
 
 const FIRST_RETRY_MS = 250;
-const LONGEST_RETRY_MS = 10_000;
+const LONGEST_RETRY_MS = 2_000;
 /**
  * Milliseconds between two comparisons of the positions with what the broker holds. Where retention overtakes a reader,
  * kafkajs goes on at the partition's end by itself, and with nothing new there, nothing would tell.
@@ -154,7 +154,7 @@ async function consume({
     sessionTimeout: config.sessionTimeoutMs,
     rebalanceTimeout: 2 * config.sessionTimeoutMs,
     heartbeatInterval: config.sessionTimeoutMs / 10,
-    maxWaitTimeInMs: toEnd ? 100 : 1_000,
+    maxWaitTimeInMs: toEnd ? 100 : 250,
     partitionAssigners: [
       config.temporaryGroup
         ? createShareAssigner(share)
@@ -213,8 +213,7 @@ async function consume({
     try {
       await ended.promise;
     } finally {
-      await reader.stop();
-      await reader.noteChanges(signal.reason === RETURNS);
+      await reader.stop(signal.reason === RETURNS);
     }
   } finally {
     onReader(undefined);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { copyFolder, drawPowerCut, restoreFolder } from "../disk.ts";
 import Database, { addFault } from "../edges/sqlite.ts";
 import { inActor } from "../machine.ts";
-import { endApi, isLasting, type Run, standStill, type Takes } from "./life.ts";
+import { endAll, isLasting, type Run, standStill, type Takes } from "./life.ts";
 
 /** What happens to the files, or to the whole machine. */
 export const diskSteps: Takes<"disk" | "lock" | "power cut" | "copy" | "restore"> = {
@@ -74,21 +74,12 @@ function lockFile({ simulation }: Run, which: number, ms: number): void {
   });
 }
 
-/** Ends every process of the machine at once. */
-async function endAll(run: Run): Promise<void> {
-  const { machine, projectors, commands } = run.simulation;
-  for (const one of projectors) if (one) machine.kill(one.actor);
-  for (const command of commands) machine.kill(command);
-  endApi(run);
-  machine.killPlan = undefined;
-  await machine.drain();
-}
-
 /** What readers saw last may come again from before; and no clock that was set back gives a number twice. */
 function beginAnotherLife(run: Run): void {
   const { machine, readers } = run.simulation;
   run.hasLost = true;
   run.folded.clear();
+  run.found.clear();
   readers.beginAgain();
   const ahead = readers.told.highest / 1_000 - machine.wall();
   if (ahead >= 0) standStill(run, ahead + 1);

@@ -24,6 +24,8 @@ export interface Run {
   awakeSince: number;
   /** What was found to be folded already, by partition. */
   readonly folded: Map<string, number>;
+  /** The number that each lead was last found to have, and when that was found, by the machine's clock. */
+  readonly found: Map<string, { readonly number: number; readonly at: number }>;
   /** True where all views are folded anew when everything is compared. */
   readonly rebuildsAtEnd: boolean;
   /** True once the power failed, or a copy was restored. */
@@ -39,6 +41,7 @@ export const newRun = (seed: number, simulation: Simulation, entries: readonly H
   setBack: 0,
   awakeSince: 0,
   folded: new Map(),
+  found: new Map(),
   rebuildsAtEnd: seed % 3 === 0,
   hasLost: false,
 });
@@ -76,6 +79,16 @@ export function endApi({ simulation }: Run): void {
   machine.kill(api.actor);
   for (const subscriber of readers.subscribers) subscriber.connection = undefined;
   simulation.api = undefined;
+}
+
+/** Ends every process of the machine at once. */
+export async function endAll(run: Run): Promise<void> {
+  const { machine, projectors, commands } = run.simulation;
+  for (const one of projectors) if (one) machine.kill(one.actor);
+  for (const command of commands) machine.kill(command);
+  endApi(run);
+  machine.killPlan = undefined;
+  await machine.drain();
 }
 
 /** True for a key that lasts as long as the simulation. */

@@ -2,7 +2,7 @@ import { FOLD_VERSION, upgradeRules } from "../edges/fold-version.ts";
 import type { Actor } from "../machine.ts";
 import type { Step } from "../plan.ts";
 import type { Simulation } from "../simulation.ts";
-import { endApi, type Takes } from "./life.ts";
+import { endAll, endApi, type Takes } from "./life.ts";
 
 /** Processes begin, and end. */
 export const processSteps: Takes<
@@ -31,7 +31,8 @@ export const processSteps: Takes<
   "kill api"(run) {
     endApi(run);
   },
-  upgrade() {
+  async upgrade(run) {
+    await endAll(run);
     upgradeRules(FOLD_VERSION + 1);
   },
 };

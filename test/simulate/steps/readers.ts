@@ -7,7 +7,7 @@ import { connect, isLasting, type Takes } from "./life.ts";
 
 /** What those do who read. */
 export const readerSteps: Takes<
-  "subscribe" | "leave" | "resume" | "stall" | "read on" | "revoke" | "wait" | "read"
+  "subscribe" | "leave" | "come alone" | "resume" | "stall" | "read on" | "revoke" | "wait" | "read"
 > = {
   subscribe({ simulation }, { workspace, lead, ownKey }) {
     const { readers, log, keys } = simulation;
@@ -18,6 +18,22 @@ export const readerSteps: Takes<
   },
   leave({ simulation }, { which }) {
     chosen(simulation, which)?.connection?.close();
+  },
+  /** It comes again knowing nothing, and while it is told all there is the others leave. */
+  async "come alone"({ simulation }, { which }) {
+    const { machine, readers } = simulation;
+    const one = chosen(simulation, which);
+    if (!one) return;
+    one.connection?.close();
+    await machine.drain();
+    one.last = undefined;
+    one.reader.forget();
+    connect(simulation, one);
+    one.connection?.stall();
+    await machine.drain();
+    for (const other of readers.subscribers) if (other !== one) other.connection?.close();
+    await machine.advance(SLOW_MS);
+    if (!one.stalled) one.connection?.resume();
   },
   resume({ simulation }, { which }) {
     const subscriber = chosen(simulation, which);
@@ -33,8 +49,10 @@ export const readerSteps: Takes<
   },
   "read on"({ simulation }, { which }) {
     const subscriber = chosen(simulation, which);
-    if (subscriber) subscriber.stalled = false;
-    subscriber?.connection?.resume();
+    if (!subscriber?.stalled) return;
+    subscriber.stalled = false;
+    subscriber.readsSince = simulation.machine.now;
+    subscriber.connection?.resume();
   },
   revoke({ simulation }, { which }) {
     const subscriber = chosen(simulation, which);
@@ -48,6 +66,9 @@ export const readerSteps: Takes<
     await readLead(run, run.simulation.log.leadId(lead));
   },
 };
+
+/** Milliseconds that one who comes takes nothing: what it is told waits for it. */
+const SLOW_MS = 30;
 
 const chosen = ({ readers }: Simulation, which: number): Subscriber | undefined =>
   readers.subscribers[which % readers.subscribers.length];

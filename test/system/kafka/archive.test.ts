@@ -8,7 +8,7 @@ import { openStore } from "../../../projector/store/store.ts";
 import { generateHistory } from "../../generate/history.ts";
 import { LEAD_VIEW } from "../../harness/command.ts";
 import { createSpeaker } from "../../harness/events.ts";
-import { openCluster, startProjector, testConfig } from "../../harness/kafka.ts";
+import { envOf, openCluster, startProjector, testConfig } from "../../harness/kafka.ts";
 import { bytesOf, deadLettersOf, foldLog } from "../../harness/projector.ts";
 import { until } from "../../harness/wait.ts";
 
@@ -18,12 +18,7 @@ describe.skipIf(inject("brokers") === "")("topics, produce and archive", () => {
     const config = testConfig();
     const env = {
       ...process.env,
-      KAFKA_BROKERS: config.brokers.join(","),
-      KAFKA_TOPIC_DEAD_LETTER: config.deadLetterTopic,
-      KAFKA_TOPIC_LEAD_VIEW: config.leadViewTopic,
-      ...Object.fromEntries(
-        [...config.topics].map(([topic, name]) => [`KAFKA_TOPIC_${topic.slice(5).toUpperCase()}`, name]),
-      ),
+      ...envOf(config),
     };
     const run = (...args: string[]) =>
       execFileSync(process.execPath, [LEAD_VIEW, ...args], {

@@ -137,7 +137,7 @@ describe.skipIf(inject("brokers") === "")("headers on Kafka", () => {
 
   /** The headers of the first dead letter on its topic. */
   async function nextMessage(): Promise<Headers> {
-    const consumer = cluster.kafka.consumer({ groupId: `${config.groupId}-letters` });
+    const consumer = cluster.kafka.consumer({ groupId: `${config.groupId}-letters`, maxWaitTimeInMs: 200 });
     const { promise, resolve } = Promise.withResolvers<Headers>();
     await consumer.connect();
     await consumer.subscribe({ topic: config.deadLetterTopic, fromBeginning: true });

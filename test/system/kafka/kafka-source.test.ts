@@ -133,7 +133,7 @@ describe.skipIf(inject("brokers") === "")("the projector on Kafka", () => {
     await until("the next event", () => viewsOf(projector.store).a !== undefined);
     const stopping = new AbortController();
     const publishing = publishDeadLetters(config, projector.store, silent, stopping.signal);
-    const consumer = cluster.kafka.consumer({ groupId: `read-${config.groupId}` });
+    const consumer = cluster.kafka.consumer({ groupId: `read-${config.groupId}`, maxWaitTimeInMs: 200 });
     const { promise, resolve } = Promise.withResolvers<kafkajs.KafkaMessage>();
     await consumer.connect();
     await consumer.subscribe({ topics: [config.deadLetterTopic], fromBeginning: true });

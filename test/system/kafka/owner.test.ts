@@ -1,10 +1,17 @@
 // One owner of a DATABASE_DIR on Kafka, with real processes (rule: one owner).
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
-import type { SourceRecord } from "../../../projector/source/source.ts";
+import { createKafkaSource } from "../../../projector/source/kafka/kafka-source.ts";
+import {
+  type Position,
+  partitionName,
+  RETURNS,
+  type Sink,
+  type SourceRecord,
+} from "../../../projector/source/source.ts";
 import { TOPICS } from "../../../shared/events/catalogue.ts";
 import { createSpeaker } from "../../harness/events.ts";
-import { openCluster, testConfig } from "../../harness/kafka.ts";
+import { envOf, openCluster, silent, testConfig } from "../../harness/kafka.ts";
 import { type OwnerFolder, openOwnerFolder } from "../../harness/owner-folder.ts";
 import { until } from "../../harness/wait.ts";
 
@@ -18,14 +25,8 @@ describe.skipIf(inject("brokers") === "")("projectors on Kafka", () => {
     cluster = await openCluster(config);
     speaker = createSpeaker();
     at = openOwnerFolder({
-      KAFKA_BROKERS: config.brokers.join(","),
-      KAFKA_GROUP_ID: config.groupId,
+      ...envOf(config),
       KAFKA_SESSION_TIMEOUT_MS: "6000",
-      KAFKA_TOPIC_DEAD_LETTER: config.deadLetterTopic,
-      KAFKA_TOPIC_LEAD_VIEW: config.leadViewTopic,
-      ...Object.fromEntries(
-        [...config.topics].map(([topic, name]) => [`KAFKA_TOPIC_${topic.slice(5).toUpperCase()}`, name]),
-      ),
     });
   });
   afterEach(async () => {
@@ -87,6 +88,52 @@ describe.skipIf(inject("brokers") === "")("projectors on Kafka", () => {
     await until("the second one not ready", async () => says.test(`${await reasonOf(other)}`), 60_000);
     await until("the first one ready again", async () => (await reasonOf(address)) === undefined, 60_000);
   }, 180_000);
+
+  test("an owner that is away for a moment gets its partitions back at once, though records came meanwhile", async () => {
+    /** A reader of a database of its own, which folds nothing. */
+    const reader = (database: string) => {
+      const positions = new Map<string, Position>();
+      let folded = 0;
+      const source = createKafkaSource({ ...config, sessionTimeoutMs: 6_000 }, silent, {
+        database,
+        lastNumber: () => 1,
+        lowestNumber: () => undefined,
+        succeed: async () => undefined,
+      });
+      const sink: Sink = {
+        positions: () => [...positions.values()],
+        async handle(batch) {
+          folded += batch.records.length;
+          for (const position of batch.positions) positions.set(partitionName(position), position);
+        },
+      };
+      const start = () => {
+        const stopping = new AbortController();
+        const running = source.run(sink, stopping.signal);
+        return async (why?: typeof RETURNS) => {
+          stopping.abort(why);
+          await running;
+        };
+      };
+      return { start, trouble: source.trouble, owns: source.owns, folded: () => folded };
+    };
+    const [first, second] = [reader("first"), reader("second")];
+    const produce = () => cluster.produce([{ ...say("lead-0", "lead.updated", {}), timestamp: Date.now() }]);
+    const pause = first.start();
+    await produce();
+    await until("the first one to fold", () => first.folded() === 1);
+    const stopSecond = second.start();
+    const stands = () => /standby of shard/.test(second.trouble() ?? "");
+    await until("the second one to stand by", stands);
+    await pause(RETURNS);
+    await until("the partitions to be kept", () => /takes over its shard/.test(second.trouble() ?? ""));
+    await produce();
+    const stopFirst = first.start();
+    await until("the record to be folded by the first one", () => first.folded() === 2);
+    await until("the second one to stand by again", stands);
+    expect([first.owns(), second.owns(), second.folded()]).toEqual([true, false, 0]);
+    await Promise.all([stopFirst(), stopSecond()]);
+  }, 60_000);
 
   test("retention overtook the projector: a rebuild from an archive goes on with the broker's log", async () => {
     await cluster.produce([say("lead-0", "lead.created", { firstName: "Ann" })]);

@@ -17,7 +17,7 @@ import { archive } from "../../../projector/rebuild/archive.ts";
 import { createKafkaSource } from "../../../projector/source/kafka/kafka-source.ts";
 import { produceArchive } from "../../../projector/source/kafka/produce.ts";
 import { LEAD_VIEW } from "../../harness/command.ts";
-import { openCluster, silent, testConfig } from "../../harness/kafka.ts";
+import { envOf, openCluster, silent, testConfig } from "../../harness/kafka.ts";
 
 /** Of today: the topics here have the broker's own retention, which would delete older records in the middle of a test. */
 const PRODUCED_AT = Date.now();
@@ -155,12 +155,7 @@ describe.skipIf(inject("brokers") === "")("produce and archive", () => {
   ])("%s %j ends with %i and says why", (command, args, code, said) => {
     const env = {
       ...process.env,
-      KAFKA_BROKERS: config.brokers.join(","),
-      KAFKA_TOPIC_DEAD_LETTER: config.deadLetterTopic,
-      KAFKA_TOPIC_LEAD_VIEW: config.leadViewTopic,
-      ...Object.fromEntries(
-        [...config.topics].map(([topic, name]) => [`KAFKA_TOPIC_${topic.slice(5).toUpperCase()}`, name]),
-      ),
+      ...envOf(config),
     };
     const ran = spawnSync(process.execPath, [LEAD_VIEW, command, ...args], {
       env,

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
 import { viewFile } from "../../../shared/generation.ts";
 import { openReader } from "../../../shared/sqlite.ts";
 import { createSpeaker } from "../../harness/events.ts";
-import { openCluster, testConfig } from "../../harness/kafka.ts";
+import { envOf, openCluster, testConfig } from "../../harness/kafka.ts";
 import { type OwnerFolder, openOwnerFolder } from "../../harness/owner-folder.ts";
 import { rowsOf } from "../../harness/replica.ts";
 import { until } from "../../harness/wait.ts";
@@ -22,15 +22,8 @@ describe.skipIf(inject("brokers") === "")("a replica's process", () => {
   beforeEach(async () => {
     cluster = await openCluster(config);
     at = openOwnerFolder({
-      KAFKA_BROKERS: config.brokers.join(","),
-      KAFKA_GROUP_ID: config.groupId,
+      ...envOf(config),
       KAFKA_SESSION_TIMEOUT_MS: "6000",
-      KAFKA_TOPIC_DEAD_LETTER: config.deadLetterTopic,
-      KAFKA_TOPIC_LEAD_VIEW: config.leadViewTopic,
-      KAFKA_TOPIC_KEYS: config.keysTopic,
-      ...Object.fromEntries(
-        [...config.topics].map(([topic, name]) => [`KAFKA_TOPIC_${topic.slice(5).toUpperCase()}`, name]),
-      ),
     });
   });
   afterEach(async () => {
@@ -89,6 +82,17 @@ describe.skipIf(inject("brokers") === "")("a replica's process", () => {
     await until("it to be ready", async () => (await readiness(address)) === "ready");
     const metrics = await (await fetch(`${address}/metrics`)).text();
     expect(metrics).toMatch(/^lead_view_replica_behind_seconds 0$/m);
+    // Another generation begins to serve: what it changed nothing of keeps its number, and nothing is left out.
+    const unchanged = rowsIn(folder)["still"];
+    const rebuilding = at.run("rebuild");
+    expect([rebuilding.status, rebuilding.stdout]).toEqual([0, expect.any(String)]);
+    await cluster.produce([
+      say({ leadId: "lead-2", event: "lead.updated", data: { firstName: "After the switch" } }),
+    ]);
+    await until("what came after the switch", () => nameIn(folder, "lead-2") === "After the switch", 60_000);
+    expect(rowsIn(folder)).toEqual(rowsIn(at.databaseDir));
+    expect(rowsIn(folder)["still"]).toEqual(unchanged);
+    await until("it to be ready", async () => (await readiness(address)) === "ready", 60_000);
     const before = rowsIn(folder);
     await projector.stop("SIGKILL");
     await replica.stop("SIGKILL");

@@ -15,6 +15,7 @@ import { type Batch, type Position, partitionName } from "../../../projector/sou
 import { passingOn } from "../../../projector/trace/tracing.ts";
 import { readConfig } from "../../../shared/config.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
+import { shardOfWorkspace } from "../../../shared/shard.ts";
 import { openApi } from "../../harness/api.ts";
 import { createSpeaker } from "../../harness/events.ts";
 import { openCluster, silent, testConfig } from "../../harness/kafka.ts";
@@ -25,6 +26,8 @@ import { openStream } from "../../harness/sse.ts";
 import { until } from "../../harness/wait.ts";
 
 const PARTITIONS = 3;
+/** The shard, of two, of the workspace that the tests' leads are in; `ws-2` is in the other one. */
+const HOME = shardOfWorkspace("ws-1", 2);
 
 describe.skipIf(inject("brokers") === "")("a replica", () => {
   let api: ReturnType<typeof openApi>;
@@ -197,6 +200,56 @@ describe.skipIf(inject("brokers") === "")("a replica", () => {
     const answer = await get("lead-2", { "x-wait-for-position": position });
     expect([answer.statusCode, answer.json().lead?.firstName]).toEqual([200, "By position"]);
     expect((await get("lead-2", { "x-wait-for-version": String(number * 2) })).statusCode).toBe(504);
+  });
+
+  test("follows two shards at once: what one of them has not told yet is waited for, and neither takes back the other's", async () => {
+    const other = openProjector();
+    const relays: (() => Promise<void>)[] = [];
+    const start = (index: number, store: typeof other.store) => {
+      startRelay({ ...config, shard: { index, count: 2 } }, store);
+      relays.push(stopRelay);
+    };
+    // As each shard's database has it: it stands at the beginning of the other one's partitions.
+    const unread = { topic: "omni.lead", nextOffset: 0, last: null, cursor: null };
+    api.projector.store.positions.put({ ...unread, partition: 1 - HOME });
+    other.store.positions.put({ ...unread, partition: HOME });
+    const sayOther = (event: string, data = {}) => {
+      const record = {
+        ...speaker.say({ leadId: "far", workspaceId: "ws-2", event, data }),
+        partition: 1 - HOME,
+      };
+      other.foldBatch([record]);
+      return `omni.lead/${record.partition}/${record.offset}`;
+    };
+    const sayHome = (...records: ReturnType<typeof create>[]) =>
+      fold(...records.map((record) => ({ ...record, partition: HOME })));
+    const get = (leadId: string, key: string, headers: Record<string, string> = {}) =>
+      replica.server().inject({ url: `/api/v1/leads/${leadId}`, headers: { "x-api-key": key, ...headers } });
+    try {
+      sayHome(create("near", { firstName: "Near" }));
+      sayOther("lead.created", { firstName: "Far" });
+      start(HOME, api.projector.store);
+      await replica.start();
+      await until("the other shard to be missed", () => /not been heard of/.test(replica.reason() ?? ""));
+      start(1 - HOME, other.store);
+      await replica.ready();
+      const both = { ...rowsOf(api.projector.store.db), ...rowsOf(other.store.db) };
+      await until("both", () => Object.keys(replica.rows()).length === 2);
+      expect(replica.rows()).toEqual(both);
+      const position = sayOther("lead.updated", { firstName: "Farther" });
+      const far = () => get("far", api.otherKey, { "x-wait-for-position": position });
+      expect((await far()).json().lead?.firstName).toBe("Farther");
+      // Whoever speaks last says nothing of the other one's partitions.
+      await relays[1]?.();
+      const nearer = rename("near", "Nearer");
+      sayHome(nearer);
+      const near = { "x-wait-for-position": `omni.lead/${HOME}/${nearer.offset}` };
+      expect((await get("near", api.key, near)).json().lead?.firstName).toBe("Nearer");
+      expect((await far()).statusCode).toBe(200);
+    } finally {
+      for (const stop of relays) await stop();
+      other.close();
+    }
   });
 
   test("what happens while it is away reaches it: erases, a topic that is created again, a lead that is no more", async () => {

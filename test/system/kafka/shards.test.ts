@@ -5,7 +5,7 @@ import type { SourceRecord } from "../../../projector/source/source.ts";
 import { openStoreToRead, type Store } from "../../../projector/store/store.ts";
 import { partitionOfWorkspace } from "../../../shared/shard.ts";
 import { createSpeaker } from "../../harness/events.ts";
-import { openCluster, testConfig } from "../../harness/kafka.ts";
+import { envOf, openCluster, testConfig } from "../../harness/kafka.ts";
 import { type OwnerFolder, openOwnerFolder } from "../../harness/owner-folder.ts";
 import { deadLettersOf, viewsOf } from "../../harness/projector.ts";
 import { until } from "../../harness/wait.ts";
@@ -26,14 +26,8 @@ describe.skipIf(inject("brokers") === "")("shards", () => {
     cluster = await openCluster(config, PARTITIONS);
     speaker = createSpeaker();
     at = openOwnerFolder({
-      KAFKA_BROKERS: config.brokers.join(","),
-      KAFKA_GROUP_ID: config.groupId,
+      ...envOf(config),
       KAFKA_SESSION_TIMEOUT_MS: "2000",
-      KAFKA_TOPIC_DEAD_LETTER: config.deadLetterTopic,
-      KAFKA_TOPIC_LEAD_VIEW: config.leadViewTopic,
-      ...Object.fromEntries(
-        [...config.topics].map(([topic, name]) => [`KAFKA_TOPIC_${topic.slice(5).toUpperCase()}`, name]),
-      ),
     });
   });
   afterEach(async () => {

@@ -13,7 +13,7 @@ import { createKey, openKeys } from "../../../shared/keys.ts";
 import { partitionOfWorkspace } from "../../../shared/shard.ts";
 import { createSpeaker } from "../../harness/events.ts";
 import { freePort } from "../../harness/free-port.ts";
-import { openCluster } from "../../harness/kafka.ts";
+import { envOf, openCluster } from "../../harness/kafka.ts";
 import { startProgram } from "../../harness/process.ts";
 import { openProjector } from "../../harness/projector.ts";
 import { until } from "../../harness/wait.ts";
@@ -59,15 +59,10 @@ export async function openShardWorld(config: KafkaConfig) {
   const speaker = createSpeaker();
   const keys = new Map<string, string>();
   const env = {
-    KAFKA_BROKERS: config.brokers.join(","),
+    ...envOf(config),
     KAFKA_SESSION_TIMEOUT_MS: "6000",
-    KAFKA_TOPIC_DEAD_LETTER: config.deadLetterTopic,
-    KAFKA_TOPIC_LEAD_VIEW: config.leadViewTopic,
     API_WORKERS: "1",
     API_DRAIN_MS: "300",
-    ...Object.fromEntries(
-      [...config.topics].map(([topic, name]) => [`KAFKA_TOPIC_${topic.slice(5).toUpperCase()}`, name]),
-    ),
   };
   const master = openKeys(keysFile({ databaseDir: folder }));
 

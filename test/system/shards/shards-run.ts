@@ -83,10 +83,16 @@ export async function shardsRun({
       onProgress(`round ${round}: the owner makes its views anew and switches, and keeps its turn`);
       await owner.command("rebuild");
       await ready(owner, 60_000);
+      let reason: string | undefined;
       await until("the standby to stand by still", async () => {
-        const reason = await standby.reason();
+        reason = await standby.reason();
         if (reason === undefined) throw new Error("a standby took over from an owner that switched");
         return /standby of shard/.test(reason);
+      }).catch((error) => {
+        const said = [owner, standby].map(
+          ({ name, projector }) => `${name}: ${projector.output().slice(-4_000)}`,
+        );
+        throw new Error(`${error.message}: ${reason}; ${said.join("\n")}`);
       });
 
       onProgress("the owner's host is killed");

@@ -1,22 +1,33 @@
-import { expect, test } from "vitest";
+// Whether the topic is still the one that was published to: what comes between the question and its answer is no loss.
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { createTopicEnds } from "../../../../projector/publish/topic-ends.ts";
-import { openStore } from "../../../../projector/store/store.ts";
+import { openProjector } from "../../../harness/projector.ts";
 
-test("what is acknowledged while the broker is asked is no loss; what it has less of than before is", async () => {
-  const store = openStore(":memory:");
-  try {
-    const ends = createTopicEnds(store, "relay");
-    ends.acknowledged(0, 3);
-    const answer = async () => {
-      ends.acknowledged(0, 5);
-      return new Map([[0, 3]]);
-    };
-    expect(await ends.check(answer)).toBe(true);
-    expect(ends.takeBeginsAgain()).toBe(false);
-    expect(ends.offsets()).toEqual(new Map([[0, 5]]));
-    expect(await ends.check(async () => new Map([[0, 4]]))).toBe(false);
-    expect(ends.takeBeginsAgain()).toBe(true);
-  } finally {
-    store.close();
-  }
+const { signal } = new AbortController();
+let projector: ReturnType<typeof openProjector>;
+
+beforeEach(() => {
+  projector = openProjector();
+});
+afterEach(() => projector.close());
+
+test("records that are acknowledged while the broker is asked are not missed; a topic that ends before them is another one", async () => {
+  const ends = createTopicEnds(projector.store, "relay");
+  ends.acknowledged(0, 10);
+  const busy = async () => {
+    ends.acknowledged(0, 30);
+    return new Map([[0, 20]]);
+  };
+  expect(await ends.check(busy, signal)).toBe(true);
+  expect([ends.offsets(), ends.takeBeginsAgain()]).toEqual([new Map([[0, 30]]), false]);
+  // A broker that just became the leader says less at first.
+  const answers = [15, 30];
+  expect(await ends.check(async () => new Map([[0, answers.shift() as number]]), signal)).toBe(true);
+  expect(ends.takeBeginsAgain()).toBe(false);
+  expect(await ends.check(async () => new Map([[0, 15]]), signal)).toBe(false);
+  expect([ends.offsets(), ends.takeBeginsAgain(), ends.takeBeginsAgain()]).toEqual([
+    new Map([[0, 15]]),
+    true,
+    false,
+  ]);
 });
