@@ -164,11 +164,7 @@ async function fill(producer: Producer): Promise<number> {
   return Math.max(...ofShard) / RECORDS;
 }
 
-/**
- * From when each of them folds to the last record of all: that they join the group one after another says nothing of how
- * much they fold.
- * @returns the seconds that all records take at that rate
- */
+/** From the first stored position of any of them to the last of all. */
 async function foldSeconds(
   all: readonly Node[],
   cores: readonly number[],
@@ -177,14 +173,16 @@ async function foldSeconds(
 ): Promise<{ readonly seconds: number }> {
   const stores = all.map((node) => node.store());
   const children = all.map((node, index) => node.startProjector(cores[index]));
-  const foldedBy = ({ positions }: (typeof stores)[number]) =>
-    positions.all().reduce((sum, { nextOffset }) => sum + nextOffset, 0);
-  const folded = () => stores.reduce((sum, store) => sum + foldedBy(store), 0);
-  await until("each to fold", () => stores.every((store) => foldedBy(store) > 0), 60_000);
+  const folded = () =>
+    stores.reduce(
+      (sum, { positions }) => sum + positions.all().reduce((own, { nextOffset }) => own + nextOffset, 0),
+      0,
+    );
+  const isJoined = () => stores.every(({ positions }) => positions.all().length > 0);
+  await until("the group to be joined", isJoined, 60_000);
   const started = performance.now();
-  const before = folded();
   await until("all records to be folded", () => folded() >= records, 600_000);
-  const seconds = ((performance.now() - started) / 1_000) * (records / (records - before));
+  const seconds = (performance.now() - started) / 1_000;
   for (const store of stores) store.close();
   if (!keepsRunning) for (const child of children) await nodes.stop(child);
   return { seconds };
