@@ -61,3 +61,18 @@ export function openReader(file: string): Connection {
     db.pragma("query_only = ON");
   });
 }
+
+/** True where somebody has a database open, in whichever process, or where that can't be told. Not for one that is served. */
+export function isOpen(file: string): boolean {
+  const db = new Database(file, { fileMustExist: true, timeout: 0 });
+  try {
+    // In WAL mode only who is alone may leave it; otherwise only who is alone may write.
+    db.pragma("journal_mode = DELETE");
+    db.exec("BEGIN EXCLUSIVE");
+    return false;
+  } catch (error) {
+    return !/^SQLITE_(CORRUPT|NOTADB)/.test(String((error as { code?: string }).code));
+  } finally {
+    db.close();
+  }
+}

@@ -8,6 +8,7 @@ import type { Monitor } from "../ops/monitor.ts";
 import { isPassing } from "../projection/trouble.ts";
 import { readTopicLimits, warnOfLimits } from "../publish/topic-limits.ts";
 import { openEndpoints, webhooksFile } from "../publish/webhooks/endpoints.ts";
+import { removeLeftChecks } from "../rebuild/generations.ts";
 import { RETURNS } from "../source/source.ts";
 import type { Tracing } from "../trace/tracing.ts";
 import { carryOut } from "./carry-out.ts";
@@ -22,6 +23,8 @@ import { untilPassed } from "./until-passed.ts";
 const LOOK_MS = 50;
 const ERASE_RETRY_MS = 1_000;
 const ERASED_AT_ONCE = 500;
+/** Milliseconds between two looks for what killed checks left behind. */
+const LEFT_MS = 5_000;
 /** Milliseconds between two looks whether the file of the views is to be rewritten after erases. */
 const SCRUB_MS = 1_000;
 
@@ -168,14 +171,19 @@ function unlessPassing<T>(look: () => T): T | undefined {
   }
 }
 
-/** Does the duties that erases left in kept generations (rule: erase everywhere). */
+/** Does the duties that erases left in kept generations, and removes copies that nobody has (rule: erase everywhere). */
 async function eraseFromKept(
   owner: Owner,
   serving: () => Serving | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   let scrubbedAt = Number.NEGATIVE_INFINITY;
+  let lookedAt = monotonic();
   while (!signal.aborted) {
+    if (monotonic() - lookedAt > LEFT_MS) {
+      lookedAt = monotonic();
+      unlessPassing(() => removeLeftChecks(owner.config.databaseDir));
+    }
     if (monotonic() - scrubbedAt > SCRUB_MS) {
       scrubbedAt = monotonic();
       // What can't be rewritten now (a full disk, a busy file) stays marked, and is tried again.

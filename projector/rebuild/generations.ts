@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { generationFile, servingGeneration } from "../../shared/generation.ts";
-import { openReader } from "../../shared/sqlite.ts";
+import { isOpen, openReader } from "../../shared/sqlite.ts";
 import { DATABASE_VERSION } from "../../shared/view/row.ts";
 
 /** A generation of the views: a database file of its own. */
@@ -78,26 +78,25 @@ export const verifyFile = (databaseDir: string): string =>
   join(databaseDir, `lead_view.verify-${process.pid}.sqlite`);
 
 /**
- * Removes what a build, a check or a removal left behind whose process is gone. Only the owner may. A log without its
- * database holds what may be erased since, and would be taken for the log of the next database of that name.
+ * Removes what a build, a check or a removal left behind whose process is gone. Only the owner may, where nothing is built. A
+ * log without its database holds what may be erased since, and would be taken for the log of the next database of that name.
  */
 export function removeLeftovers(databaseDir: string): void {
+  removeLeftChecks(databaseDir);
   for (const name of readdirSync(databaseDir)) {
-    const pid = /^lead_view\.verify-(\d+)\.sqlite/.exec(name)?.[1];
     const database = /^(.+\.sqlite)-(?:wal|shm|journal)$/.exec(name)?.[1];
-    const isLeft =
+    if (
       name.startsWith("lead_view.building.sqlite") ||
-      (pid !== undefined && !isAlive(Number(pid))) ||
-      (database !== undefined && !existsSync(join(databaseDir, database)));
-    if (isLeft) rmSync(join(databaseDir, name), { force: true });
+      (database !== undefined && !existsSync(join(databaseDir, database)))
+    )
+      rmSync(join(databaseDir, name), { force: true });
   }
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+/** Removes what checks left behind that were killed: it holds what may be erased since. One at work has its file open. */
+export function removeLeftChecks(databaseDir: string): void {
+  for (const name of readdirSync(databaseDir)) {
+    const file = join(databaseDir, name);
+    if (/^lead_view\.verify-\d+\.sqlite$/.test(name) && !isOpen(file)) removeDatabase(file);
   }
 }

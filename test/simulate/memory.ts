@@ -44,13 +44,17 @@ export function watchMemory(): void {
   }
 }
 
+/** What is made from now on is no module's. */
+export function endLoading(): void {
+  isLoading = false;
+}
+
 const realPush = Array.prototype.push;
 
 /** From now on what processes make is noted; lists once they are long. */
 export function beginToWatch(): void {
   held = [];
   watches = true;
-  isLoading = false;
   ofModules = ofModules.map(({ collection }) => ({ collection, entries: entriesOf(collection) }));
   define(function push(this: unknown[], ...items: unknown[]): number {
     const length = realPush.apply(this, items);

@@ -10,7 +10,7 @@ import { upgradeRules } from "./edges/fold-version.ts";
 import { prepareThreads } from "./edges/worker-threads.ts";
 import { checkEnd } from "./ending.ts";
 import { numberProcesses } from "./machine.ts";
-import { beginToWatch, checkMemory, endWatching, forgetGarbage } from "./memory.ts";
+import { beginToWatch, checkMemory, endLoading, endWatching, forgetGarbage } from "./memory.ts";
 import { isCalm, type Step } from "./plan.ts";
 import { createSimulation } from "./simulation.ts";
 import { newRun } from "./steps/life.ts";
@@ -53,6 +53,7 @@ export async function prepare(): Promise<void> {
     .filter((file) => readFileSync(join(root, file), "utf8").includes("workerData"))
     .sort();
   await prepareThreads(threads.map((file) => new URL(file, new URL("../../", import.meta.url)).href));
+  endLoading();
 }
 
 /** Takes the steps, one after the other, until something is wrong; then lets time pass, and compares. */

@@ -1,10 +1,11 @@
 // Databases as several connections of several processes have them.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { tryToOwn } from "../../../projector/owner/lock.ts";
+import { removeLeftChecks } from "../../../projector/rebuild/generations.ts";
 import { openWriter } from "../../../shared/sqlite.ts";
 
 let folder: string;
@@ -43,6 +44,26 @@ test("an owner that looks whether it owns the folder still owns it", () => {
   expect(tryToOwn(folder)).toBeUndefined();
   expect(asksForAll(join(folder, "owner.lock"))).toBe("SQLITE_BUSY");
   owned?.release();
+});
+
+test("an owner removes the database of a check that is gone, and leaves one that is at work its own", () => {
+  const [atWork, gone] = ["lead_view.verify-1.sqlite", "lead_view.verify-4194303.sqlite"].map((name) =>
+    join(folder, name),
+  ) as [string, string];
+  openWriter(gone).close();
+  const check = openWriter(atWork);
+  check.pragma("journal_mode = OFF");
+  check.exec("BEGIN; CREATE TABLE mine (x)");
+  removeLeftChecks(folder);
+  expect([existsSync(atWork), existsSync(gone)]).toEqual([true, false]);
+  check.exec("COMMIT");
+  check.pragma("journal_mode = WAL");
+  check.exec("CREATE TABLE more (x)");
+  removeLeftChecks(folder);
+  expect(existsSync(atWork)).toBe(true);
+  check.close();
+  removeLeftChecks(folder);
+  expect(existsSync(atWork)).toBe(false);
 });
 
 test("databases and the lock are their owner's alone", () => {
