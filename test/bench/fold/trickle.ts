@@ -108,4 +108,5 @@ function* recordsOf(): Generator<SourceRecord, undefined> {
 }
 
 // With a number behind the file it folds on so many threads, to see what the hop costs.
-if (process.argv[1] === SELF) console.log(JSON.stringify(await run(process.argv[2] as string, Number(process.argv[3] ?? 1))));
+if (process.argv[1] === SELF)
+  console.log(JSON.stringify(await run(process.argv[2] as string, Number(process.argv[3] ?? 1))));
