@@ -22,6 +22,8 @@ const LONGEST_RETRY_MS = 2_000;
  * kafkajs goes on at the partition's end by itself, and with nothing new there, nothing would tell.
  */
 const CHECK_MS = 10_000;
+/** Milliseconds between two heartbeats: whoever joins the group waits until each member's next one. */
+const LONGEST_BEAT_MS = 1_000;
 /** Milliseconds between two looks whether the end is reached. */
 const LOOK_MS = 20;
 
@@ -153,7 +155,7 @@ async function consume({
     groupId: config.groupId,
     sessionTimeout: config.sessionTimeoutMs,
     rebalanceTimeout: 2 * config.sessionTimeoutMs,
-    heartbeatInterval: config.sessionTimeoutMs / 10,
+    heartbeatInterval: Math.min(config.sessionTimeoutMs / 10, LONGEST_BEAT_MS),
     maxWaitTimeInMs: toEnd ? 100 : 250,
     partitionAssigners: [
       config.temporaryGroup

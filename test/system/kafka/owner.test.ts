@@ -1,4 +1,5 @@
 // One owner of a DATABASE_DIR on Kafka, with real processes (rule: one owner).
+import { cpSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
 import { createKafkaSource } from "../../../projector/source/kafka/kafka-source.ts";
@@ -13,6 +14,7 @@ import { TOPICS } from "../../../shared/events/catalogue.ts";
 import { createSpeaker } from "../../harness/events.ts";
 import { envOf, openCluster, silent, testConfig } from "../../harness/kafka.ts";
 import { type OwnerFolder, openOwnerFolder } from "../../harness/owner-folder.ts";
+import { startReceiver } from "../../harness/receiver.ts";
 import { until } from "../../harness/wait.ts";
 
 describe.skipIf(inject("brokers") === "")("projectors on Kafka", () => {
@@ -27,6 +29,7 @@ describe.skipIf(inject("brokers") === "")("projectors on Kafka", () => {
     at = openOwnerFolder({
       ...envOf(config),
       KAFKA_SESSION_TIMEOUT_MS: "6000",
+      WEBHOOKS_ALLOW_PRIVATE: "true",
     });
   });
   afterEach(async () => {
@@ -77,16 +80,32 @@ describe.skipIf(inject("brokers") === "")("projectors on Kafka", () => {
     await until("ready", async () => (await reasonOf(address)) === undefined, 60_000);
   }, 180_000);
 
-  test("two databases with one consumer group: the second one waits, is not ready, and says which setting", async () => {
+  test("two databases with one consumer group: the second one waits, says which setting, and goes on with webhooks it was given a copy of", async () => {
+    const receiver = await startReceiver();
     await cluster.produce([0, 1, 2, 3].map((index) => say(`lead-${index}`, "lead.created", {})));
     const first = at.start();
     const address = await first.opsAddress();
     await until("ready", async () => (await reasonOf(address)) === undefined, 60_000);
-    const second = at.start({ DATABASE_DIR: join(at.folder, "other") });
+    const folder = join(at.folder, "other");
+    mkdirSync(folder);
+    expect(at.run("webhooks", "add", "--workspace", "ws-1", "--url", receiver.url).status).toBe(0);
+    for (const suffix of ["", "-wal"]) {
+      const file = `webhooks.sqlite${suffix}`;
+      if (existsSync(join(at.databaseDir, file))) cpSync(join(at.databaseDir, file), join(folder, file));
+    }
+    const second = at.start({ DATABASE_DIR: folder });
     const other = await second.opsAddress();
     const says = /another database of the consumer group .* is the owner.*KAFKA_GROUP_ID/;
     await until("the second one not ready", async () => says.test(`${await reasonOf(other)}`), 60_000);
     await until("the first one ready again", async () => (await reasonOf(address)) === undefined, 60_000);
+    expect(at.runWith({ DATABASE_DIR: folder }, "webhooks", "resume").status).toBe(0);
+    await cluster.produce([say("lead-1", "lead.updated", { firstName: "Told" })]);
+    const told = (text: string) => receiver.received.filter(({ body }) => body.includes(text)).length;
+    await until("the endpoint to be told by the owner", () => told("Told") === 1);
+    await first.stop();
+    await cluster.produce([say("lead-2", "lead.updated", { firstName: "Told by the other" })]);
+    await until("the endpoint to be told by who took over", () => told("Told by the other") > 0);
+    receiver.close();
   }, 180_000);
 
   test("an owner that is away for a moment gets its partitions back at once, though records came meanwhile", async () => {
