@@ -303,9 +303,11 @@ function hashOfLead(record: SourceRecord, decode: Decode): number {
   return leadHash(key ?? Buffer.from(decodedOf(decode, record)?.leadId ?? ""));
 }
 
-/** About the bytes that a record keeps in memory until the commit; a file's value is not read for it. */
-const sizeOf = ({ line, json, value }: SourceRecord): number =>
-  (line ? line.end - line.start : json ? json.text.length : (value?.length ?? 0)) + 200;
+/** About the bytes that a record keeps in memory until the commit. A line is not parsed for it. */
+function sizeOf(record: SourceRecord): number {
+  if (record.line) return record.line.end - record.line.start + 200;
+  return (record.json?.text.length ?? record.value?.length ?? 0) + 200;
+}
 
 /** What one of the halves ended by, for whoever has to start the projector again. */
 const failureOf = (error: Error): Error =>

@@ -10,6 +10,7 @@ import { partitionName, type Sink, type Source, type SourceRecord } from "../../
 import { openStore, type Store } from "../../projector/store/store.ts";
 import { createLog } from "../../shared/log.ts";
 import { runThreadsHere } from "../../shared/thread.ts";
+import { createSpeaker } from "../harness/events.ts";
 import { diskTrouble, failingStore } from "../harness/failing-store.ts";
 import { bytesOf, deadLettersOf, decode, openProjector, positionAfter } from "../harness/projector.ts";
 import { history, recordsOf } from "./arbitrary-history.ts";
@@ -21,7 +22,10 @@ afterAll(() => runThreadsHere(false));
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "live-"));
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  delete process.env.FOLD_WORKERS;
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const silent = createLog("projector", "silent");
 const step = fc.record({
@@ -76,6 +80,37 @@ test("on any number of threads the views, dead letters and positions are those o
     { numRuns: 15 },
   );
 }, 120_000);
+
+test("a thread that ends stops the fold with what happened; what was committed stays, and the rest is folded again", async () => {
+  const { say } = createSpeaker();
+  const records = [
+    say({ event: "lead.created", data: { firstName: "Ann" } }),
+    say({ event: "lead.updated" }),
+  ];
+  const store = openStore(join(folder, "views.sqlite"));
+  const onThreads = { count: 2, from: 1, workspacePartitions: undefined };
+  const [first, second] = records as [SourceRecord, SourceRecord];
+  const live = begin(store, onThreads);
+  await live.projection.take({ records: [first], positions: [positionAfter(first)], more: false });
+  await live.projection.between(() => undefined);
+  process.env.FOLD_WORKERS = "none";
+  await live.projection.take({ records: [second], positions: [positionAfter(second)], more: true });
+  await expect(live.projection.failed).rejects.toThrow(
+    /a thread that folds ended: .*FOLD_WORKERS.*nothing is lost/s,
+  );
+  await expect(live.projection.take({ records: [], positions: [], more: false })).rejects.toThrow(
+    "nothing is lost",
+  );
+  await live.stop();
+  expect(store.positions.all().map(({ nextOffset }) => nextOffset)).toEqual([1]);
+  delete process.env.FOLD_WORKERS;
+  const again = begin(store, onThreads);
+  await again.projection.take({ records, positions: [positionAfter(second)], more: false });
+  await again.projection.between(() => undefined);
+  expect(store.positions.all().map(({ nextOffset }) => nextOffset)).toEqual([2]);
+  await again.stop();
+  store.close();
+});
 
 function begin(store: Store, onThreads: { count: number; from: number; workspacePartitions: undefined }) {
   const stopping = new AbortController();

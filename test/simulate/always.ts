@@ -66,7 +66,7 @@ export async function checkAlways(run: Run, index: number): Promise<void> {
 /** Steps between two looks at what subscribers were told. */
 const LOOK_EVERY = 5;
 /** Milliseconds within which whoever takes what comes is told of a change. */
-const TOLD_MS = 1_000;
+const TOLD_MS = 500;
 
 /**
  * Who was told up to a number was told of every lead whose latest change is not behind it; and who takes what comes is told

@@ -3,11 +3,13 @@ import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createDecoder } from "../../../projector/decode/decode.ts";
-import { createProjection } from "../../../projector/projection/projection.ts";
-import type { SourceRecord } from "../../../projector/source/source.ts";
+import { createLiveProjection } from "../../../projector/projection/live-projection.ts";
+import { partitionName, type SourceRecord } from "../../../projector/source/source.ts";
 import { startCheckpointer } from "../../../projector/store/checkpointer.ts";
 import { openStore } from "../../../projector/store/store.ts";
+import { createLog } from "../../../shared/log.ts";
 import { generateHistory } from "../../generate/history.ts";
+import { positionAfter } from "../../harness/projector.ts";
 
 /** Events that are there before: the leads of the trickle are of every age. */
 const BEFORE = 60_000;
@@ -39,15 +41,25 @@ export function trickle(file: string): Trickled {
   return JSON.parse(stdout) as Trickled;
 }
 
-async function run(file: string): Promise<Trickled> {
+async function run(file: string, threads: number): Promise<Trickled> {
   const store = openStore(file);
-  const projection = createProjection(
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const projection = createLiveProjection({
     store,
-    createDecoder({ maxEventBytes: 1_048_576, webhookWorkspaceId: undefined }),
-  );
+    decode: createDecoder({ maxEventBytes: 1_048_576, webhookWorkspaceId: undefined }),
+    log: createLog("projector", "silent"),
+    signal,
+    threads: { count: threads, from: 0, workspacePartitions: undefined },
+  });
+  /** As the owner does it, but that it waits for the commit. */
+  const fold = async (folded: readonly SourceRecord[]) => {
+    const last = new Map(folded.map((record) => [partitionName(record), record]));
+    await projection.take({ records: folded, positions: [...last.values()].map(positionAfter), more: false });
+    await projection.between(() => undefined);
+  };
   const records = recordsOf();
-  for (let index = 0; index < BEFORE; index++) projection.fold(records.next().value as SourceRecord);
-  projection.commit();
+  await fold(Array.from({ length: BEFORE }, () => records.next().value as SourceRecord));
   const checkpointer = startCheckpointer(file);
   store.db.pragma("wal_checkpoint(TRUNCATE)");
   const pageKib = Number(store.db.pragma("page_size", { simple: true })) / 1_024;
@@ -60,8 +72,7 @@ async function run(file: string): Promise<Trickled> {
     const wait = begun + commits * BETWEEN_MS - performance.now();
     if (wait > 0) await delay(wait);
     const from = commits * EVENTS_A_COMMIT;
-    for (const record of trickling.slice(from, from + EVENTS_A_COMMIT)) projection.fold(record);
-    projection.commit();
+    await fold(trickling.slice(from, from + EVENTS_A_COMMIT));
     const now = pagesInLog(file);
     // The log is begun again once all of it was moved into the database.
     pages += now >= before ? now - before : now;
@@ -72,6 +83,8 @@ async function run(file: string): Promise<Trickled> {
     .prepare<[], number>("SELECT avg(length(body)) FROM lead_view")
     .pluck()
     .get() as number;
+  stopping.abort();
+  await projection.stop();
   await checkpointer.stop();
   store.close();
   return {
@@ -94,4 +107,6 @@ function* recordsOf(): Generator<SourceRecord, undefined> {
   }
 }
 
-if (process.argv[1] === SELF) console.log(JSON.stringify(await run(process.argv[2] as string)));
+// With a number behind the file it folds on so many threads, to see what the hop costs.
+if (process.argv[1] === SELF)
+  console.log(JSON.stringify(await run(process.argv[2] as string, Number(process.argv[3] ?? 1))));
