@@ -102,7 +102,7 @@ const DRAWS: readonly (readonly [weight: number, draw: Draw])[] = [
   [0.7, () => ({ kind: "kill api" })],
   [0.7, () => ({ kind: "stop" })],
   [9, (r) => ({ kind: "start", index: r.integer(0, 1) })],
-  [2, () => ({ kind: "start api" })],
+  [4, () => ({ kind: "start api" })],
   [
     2,
     (r) => ({

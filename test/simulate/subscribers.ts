@@ -137,7 +137,9 @@ export class Readers {
       reader.see(leadId, version, view);
       if (id !== version) this.#report(`${reader.name}: the event of version ${version} has the id ${id}`);
     }
-    if (id !== undefined) subscriber.last = id;
+    if (id === undefined) return;
+    subscriber.last = id;
+    this.told.highest = Math.max(this.told.highest, id);
   }
 
   #message(topic: string, { key, value, headers }: Message): void {

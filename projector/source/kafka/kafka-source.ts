@@ -23,7 +23,7 @@ const LONGEST_RETRY_MS = 2_000;
  */
 const CHECK_MS = 10_000;
 /** Milliseconds between two heartbeats: whoever joins the group waits until each member's next one. */
-const LONGEST_BEAT_MS = 1_000;
+const LONGEST_BEAT_MS = 300;
 /** Milliseconds between two looks whether the end is reached. */
 const LOOK_MS = 20;
 

@@ -2,7 +2,7 @@ import { FOLD_VERSION, upgradeRules } from "../edges/fold-version.ts";
 import type { Actor } from "../machine.ts";
 import type { Step } from "../plan.ts";
 import type { Simulation } from "../simulation.ts";
-import { endAll, endApi, type Takes } from "./life.ts";
+import { connect, endAll, endApi, type Takes } from "./life.ts";
 
 /** Processes begin, and end. */
 export const processSteps: Takes<
@@ -13,6 +13,9 @@ export const processSteps: Takes<
   },
   async "start api"({ simulation }) {
     await simulation.startApi();
+    // Who read a stream comes again by itself, as browsers have it.
+    for (const subscriber of simulation.readers.subscribers)
+      if (!subscriber.revoked) connect(simulation, subscriber);
   },
   stop({ simulation }) {
     simulation.owner()?.stopping.abort();
