@@ -237,7 +237,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     },
     traceEndpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
     readyMaxLagSeconds: Number(settings.READY_MAX_LAG_S ?? 60),
-    foldWorkersFrom: Number(settings.FOLD_WORKERS_FROM ?? 20_000),
+    foldWorkersFrom: Number(settings.FOLD_WORKERS_FROM ?? 100_000),
     foldWorkers: Number(settings.FOLD_WORKERS ?? Math.min(64, availableParallelism())),
     logLevel: settings.LOG_LEVEL ?? "info",
     webhookWorkspaceId: settings.WEBHOOK_WORKSPACE_ID,
