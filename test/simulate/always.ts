@@ -73,7 +73,7 @@ const TOLD_MS = 500;
  * soon, whoever else reads.
  */
 function checkTold(run: Run): void {
-  const { machine, readers, report } = run.simulation;
+  const { machine, log, readers, report } = run.simulation;
   const open = readers.subscribers.filter(({ connection }) => connection);
   const rows = open.length === 0 ? undefined : numbersOf(run.simulation);
   if (!rows) return;
@@ -83,6 +83,8 @@ function checkTold(run: Run): void {
     const { reader, workspaceId, leadId: only, last = 0, stalled, revoked, readsSince } = subscriber;
     for (const { leadId, number, workspaceId: owner } of rows) {
       if (owner !== workspaceId || (only ?? leadId) !== leadId) continue;
+      // Who begins once it is erased is told nothing of it; a power cut can bring it back until that is folded again.
+      if (log.erased.has(leadId)) continue;
       if (number > last) {
         const since = Math.max(run.found.get(leadId)?.at ?? 0, readsSince, run.awakeSince);
         if (!stalled && !revoked && machine.now - since > TOLD_MS)
