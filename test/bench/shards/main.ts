@@ -83,6 +83,15 @@ try {
   await replica.startApi();
   const isReady = () => fetch(`${replica.address}/health/ready`).then((answer) => answer.ok);
   await until("the replica", () => isReady().catch(() => false), 300_000);
+  // It is ready from the first minute behind on: what it still takes in of the history would be counted with the changes.
+  const views = (node: Node) => {
+    const store = node.store();
+    const count = store.views.count();
+    store.close();
+    return count;
+  };
+  const isWhole = () => views(replica) === halves.reduce((sum, half) => sum + views(half), 0);
+  await until("the replica to have all views", isWhole, 300_000);
   const behind = await replicaBehind(
     right.address,
     replica.address,
