@@ -70,13 +70,13 @@ export function startServing(
   const stopping = new AbortController();
   const { signal } = stopping;
   const taps = new Set<(record: SourceRecord) => void>();
-  const { foldWorkers, foldWorkersFrom, workspacePartitions } = config;
+  const { foldThreads, foldWorkersFrom, workspacePartitions } = config;
   const projection = createLiveProjection({
     store,
     decode,
     log,
     signal,
-    threads: { count: foldWorkers, from: foldWorkersFrom, workspacePartitions },
+    threads: { count: foldThreads, from: foldWorkersFrom, workspacePartitions },
     tracing,
     keptGenerations: () => keptGenerations(config.databaseDir),
     onBatch(batch) {

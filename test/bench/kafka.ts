@@ -66,7 +66,7 @@ try {
   });
   alone.projector.kill("SIGTERM");
   await once(alone.projector, "exit");
-  const all = await fold({});
+  const all = await fold({ FOLD_WORKERS: String(availableParallelism()) });
   const fresh = await freshness(producer);
   await producer.disconnect();
   table(
