@@ -38,6 +38,8 @@ const CACHE_KIB = 65_536;
 
 /** What better-sqlite3 defends a database against, unless it is told that this is meant. */
 function withoutJournal(db: Store["db"]): void {
+  // Held from now on: who looks whether a file is in use tells it by that, with no log to tell it by.
+  db.pragma("locking_mode = EXCLUSIVE");
   db.unsafeMode(true);
   const mode = db.pragma("journal_mode = OFF", { simple: true });
   db.unsafeMode(false);
@@ -66,7 +68,7 @@ export function openBulk({ db, views }: Store): Bulk {
   db.exec(`CREATE TEMP TABLE letter_aside AS SELECT ${LETTER_COLUMNS} FROM dead_letter WHERE 0`);
   const letter = db.prepare("INSERT INTO temp.letter_aside VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   let last = 0;
-  db.exec("BEGIN");
+  db.exec("BEGIN EXCLUSIVE");
   return {
     lead(leadId, workspaceId, isOwner) {
       lead.run(++last, leadId, workspaceId, isOwner ? 1 : 0);
@@ -99,9 +101,12 @@ export function openBulk({ db, views }: Store): Bulk {
     },
     end() {
       db.exec("COMMIT");
+      db.pragma("locking_mode = NORMAL");
       db.pragma("temp_store = MEMORY");
       db.pragma("journal_mode = WAL");
       db.pragma("synchronous = NORMAL");
+      // Opens the log, by which the file is known to be in use from now on.
+      db.pragma("user_version");
     },
   };
 }
