@@ -59,6 +59,8 @@ export interface Fold extends BesideFold {
   resume(): void;
   /** False before it folds for the first time. */
   hasBegun(): boolean;
+  /** True once all is folded that the log held when the serving generation began to. */
+  hasFoldedWhatWas(): boolean;
 }
 
 /** Milliseconds that the fold can be held up by whoever writes into the control database. */
@@ -82,7 +84,7 @@ export function createOwner(
       throw new Error(`there is no view database in ${databaseDir}; set DATABASE_DIR to the projector's`);
     const store = openStore(file, { mustExist: true });
     try {
-      return work(store, (batch) => void createWriting(store).write(batch));
+      return durably(store.db, () => work(store, (batch) => void createWriting(store).write(batch)));
     } finally {
       store.close();
     }
@@ -110,6 +112,7 @@ export function createOwner(
       }
     },
     async switchTo(generation, { compared, acceptLoss }) {
+      const hasFoldedWhatWas = fold?.hasBegun() && fold.hasFoldedWhatWas();
       await fold?.pause();
       try {
         const from = servingGeneration(databaseDir);
@@ -119,6 +122,8 @@ export function createOwner(
           await catchUp(store, openHistorySource(config, log), decode, new AbortController().signal);
           const serving = readPositions(servingFile);
           if (!acceptLoss) requireAsFar(store, serving);
+          // What only this one has folded may have been told of by an earlier session whose commits are lost.
+          const keepsNumbers = hasFoldedWhatWas || behind(serving, store.positions.all()).length === 0;
           const kept = generationNumbers(databaseDir).filter((number) => number !== generation);
           // The pointer outlives a power cut: so does what it points to.
           durably(store.db, () => {
@@ -128,6 +133,7 @@ export function createOwner(
                 from,
                 kept,
                 sameLog: !acceptLoss,
+                keepsNumbers,
               });
             else beginToServe(store, kept);
             if (isReplicaFile(servingFile)) goOnFromReplica(store);

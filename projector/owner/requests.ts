@@ -1,5 +1,6 @@
 import { wallClock } from "../../shared/clock.ts";
 import type { Connection } from "../../shared/sqlite.ts";
+import { durably } from "../store/durably.ts";
 
 export type RequestState = "waiting" | "running" | "done" | "failed";
 
@@ -72,8 +73,11 @@ export function createRequests(db: Connection, now: () => number = wallClock) {
      */
     next: (kinds: Iterable<string> = [], among = false): Request | undefined =>
       next.get(JSON.stringify([...kinds]), Number(among)),
-    /** @returns false where somebody else has begun it, or it was asked to stop before */
-    begin: (id: number): boolean => begin.run(id).changes === 1,
+    /**
+     * On the disk before anything is done: so that after a power cut nothing is done twice.
+     * @returns false where somebody else has begun it, or it was asked to stop before
+     */
+    begin: (id: number): boolean => durably(db, () => begin.run(id).changes === 1),
     progress: (id: number, made: Progress): void => void progress.run(JSON.stringify(made), id),
     done: (id: number, result: unknown): void => void done.run(JSON.stringify(result ?? null), id),
     failed: (id: number, error: string): void => void failed.run(error, id),

@@ -77,6 +77,7 @@ export async function runOwner(
     betweenCommits: (work) => current().betweenCommits(work),
     tap: (onRecord) => current().tap(onRecord),
     hasBegun: () => hasBegun,
+    hasFoldedWhatWas: () => serving?.hasFoldedWhatWas() ?? false,
     async pause() {
       if (!hasBegun) return;
       await starting;

@@ -5,6 +5,7 @@ import type { Decode } from "../decode/decode.ts";
 import type { Monitor } from "../ops/monitor.ts";
 import { otherFoldRules } from "../projection/fold-version.ts";
 import { createLiveProjection } from "../projection/live-projection.ts";
+import { createRepeats } from "../projection/repeats.ts";
 import { runProjection } from "../projection/run.ts";
 import { publishDeadLetters } from "../publish/dead-letter-topic.ts";
 import { whenReleased } from "../publish/held-back.ts";
@@ -16,6 +17,7 @@ import type { BesideFold } from "../rebuild/refold.ts";
 import { openSource } from "../source/open-source.ts";
 import type { RETURNS, SourceRecord } from "../source/source.ts";
 import { startCheckpointer } from "../store/checkpointer.ts";
+import { durably } from "../store/durably.ts";
 import { renumberViews } from "../store/renumber.ts";
 import { createScrubber } from "../store/scrub.ts";
 import { openStore, type Store } from "../store/store.ts";
@@ -39,6 +41,8 @@ export interface Serving extends BesideFold {
   readonly store: Store;
   /** Rejects where the fold, or a relay, stopped by an error; resolves once it was told to stop. */
   readonly ended: Promise<void>;
+  /** True once all is folded that the log held when this generation began to serve. */
+  hasFoldedWhatWas(): boolean;
   /** Rewrites the file between two commits, where leads were erased from it; asked again, it ends what it began. */
   scrub(): Promise<void>;
   /**
@@ -69,6 +73,7 @@ export function startServing(
   });
   const stopping = new AbortController();
   const { signal } = stopping;
+  const repeats = createRepeats(source.ends);
   const taps = new Set<(record: SourceRecord) => void>();
   const { foldThreads, foldWorkersFrom, workspacePartitions } = config;
   const projection = createLiveProjection({
@@ -78,6 +83,7 @@ export function startServing(
     signal,
     threads: { count: foldThreads, from: foldWorkersFrom, workspacePartitions },
     tracing,
+    repeats,
     keptGenerations: () => keptGenerations(config.databaseDir),
     onBatch(batch) {
       monitor.batch(batch);
@@ -119,7 +125,9 @@ export function startServing(
     generation,
     store,
     ended,
-    betweenCommits: (work) => between(() => work(store, projection.write)),
+    // Whoever asked is told that it is done: a power cut does not take it back.
+    betweenCommits: (work) => between(() => durably(store.db, () => work(store, projection.write))),
+    hasFoldedWhatWas: () => repeats.areOver(projection.positions()),
     tap(onRecord) {
       taps.add(onRecord);
       return () => void taps.delete(onRecord);

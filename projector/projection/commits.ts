@@ -25,6 +25,7 @@ interface UnderWay {
   readonly halves: ReadonlySet<FoldingHalf>;
   readonly batches: Map<FoldingHalf, { readonly batch: FoldedBatch; readonly span: string }>;
   readonly positions: readonly Position[];
+  readonly mayRepeat: boolean;
 }
 
 /**
@@ -33,8 +34,12 @@ interface UnderWay {
  * be written now is written again as it is.
  */
 export interface Commits {
-  /** A stretch of the log is with the halves now. @param halves those that will hand over a batch for it */
-  begin(halves: ReadonlySet<FoldingHalf>, positions: readonly Position[]): void;
+  /**
+   * A stretch of the log is with the halves now.
+   * @param halves those that will hand over a batch for it
+   * @param mayRepeat see Writing
+   */
+  begin(halves: ReadonlySet<FoldingHalf>, positions: readonly Position[], mayRepeat: boolean): void;
   /** A half handed over its next batch. */
   batch(half: FoldingHalf, batch: FoldedBatch, span: string): void;
   /** Commits that began and are not done. */
@@ -66,8 +71,8 @@ export function createCommits(options: CommitsOptions): Commits {
   };
 
   return {
-    begin(halves, positions) {
-      queue.push({ halves, batches: new Map(), positions });
+    begin(halves, positions, mayRepeat) {
+      queue.push({ halves, batches: new Map(), positions, mayRepeat });
       void writeAll();
     },
     batch(half, batch, span) {
@@ -82,7 +87,7 @@ export function createCommits(options: CommitsOptions): Commits {
 
 /** @returns false where the signal aborts first */
 async function writeOne(
-  { batches, positions }: UnderWay,
+  { batches, positions, mayRepeat }: UnderWay,
   { writing, log, signal, onCommit, onTrouble }: CommitsOptions,
 ): Promise<boolean> {
   const parts = [...batches.values()];
@@ -97,7 +102,7 @@ async function writeOne(
       .join(", ");
   const trouble = onTrouble ? { onTrouble } : {};
   const written = await persistently(
-    () => writing.write(batch),
+    () => writing.write(batch, mayRepeat),
     { log, signal, ...trouble },
     undefined,
     span,

@@ -125,9 +125,11 @@ export interface Folding {
 export interface Writing {
   /**
    * Numbers, matches and stores a batch, and moves the positions, all in one transaction.
+   * @param mayRepeat true where an earlier session may have folded its events, and told of them, before that was lost: what
+   *   they touch gets new numbers, whatever it is now (rule: one number)
    * @throws SqliteError where the database can't be written; nothing of it is stored then, so call again
    */
-  write(batch: FoldedBatch): Written;
+  write(batch: FoldedBatch, mayRepeat?: boolean): Written;
 }
 
 /** What writing a batch did. */

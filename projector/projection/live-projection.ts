@@ -12,6 +12,7 @@ import { createFolding, HELD_BYTES } from "./folding.ts";
 import { type FoldingHalf, foldHere, foldOnThread, type HalfListener } from "./folding-half.ts";
 import { createGate } from "./gate.ts";
 import { createLeadReader } from "./lead-reader.ts";
+import type { Repeats } from "./repeats.ts";
 import { ProjectionError } from "./trouble.ts";
 import { createWriting } from "./writing.ts";
 
@@ -33,6 +34,8 @@ export interface LiveOptions {
   /** Absent = all is folded in this thread. */
   readonly threads?: FoldThreads;
   readonly tracing?: Tracing;
+  /** See Repeats; absent = nothing of an earlier session is ever lost. */
+  readonly repeats?: Repeats;
   /** The generations that are kept beside this one. */
   readonly keptGenerations?: () => readonly number[];
   /** Told of each batch once it is with a folding half; it may not be committed yet. */
@@ -84,7 +87,7 @@ const ALIVE_MS = 1_000;
 const REST_MS = 5_000;
 
 export function createLiveProjection(options: LiveOptions): LiveProjection {
-  const { store, decode, log, signal, tracing, keptGenerations, onBatch, onTrouble } = options;
+  const { store, decode, log, signal, tracing, repeats, keptGenerations, onBatch, onTrouble } = options;
   const { threads = { count: 1, from: 0, workspacePartitions: undefined } } = options;
   const gate = createGate();
   const current = new Map<string, Position>(store.positions.all().map((one) => [partitionName(one), one]));
@@ -228,6 +231,7 @@ export function createLiveProjection(options: LiveOptions): LiveProjection {
       current.set(name, position);
       open.moved.add(name);
     }
+    if (repeats?.among(positions)) open.mayRepeat = true;
     const takes = !more || open.bytes > MOST_PENDING_BYTES || open.records > MOST_PENDING_RECORDS;
     for (const [index, half] of halves.entries()) {
       const share = shares[index] as (typeof shares)[number];
@@ -241,7 +245,7 @@ export function createLiveProjection(options: LiveOptions): LiveProjection {
     }
     if (!takes || open.halves.size + open.moved.size === 0) return;
     const moved = [...open.moved].map((name) => current.get(name) as Position);
-    commits.begin(open.halves, moved);
+    commits.begin(open.halves, moved, open.mayRepeat);
     open = nothingOpen();
   };
 
@@ -281,6 +285,7 @@ const nothingOpen = () => ({
   moved: new Set<string>(),
   records: 0,
   bytes: 0,
+  mayRepeat: false,
 });
 
 /** Records that were not taken over before. */

@@ -35,8 +35,15 @@ interface TouchedKey {
   readonly joining: Set<string>;
 }
 
-/** Stores the identities that a batch changes. */
-export function writeIdentities(store: Store, leads: readonly FoldedLead[]): MatchingChange {
+/**
+ * Stores the identities that a batch changes.
+ * @param mayRepeat true where a lead that has its identity may have had another one in between: whoever it matches is stale
+ */
+export function writeIdentities(
+  store: Store,
+  leads: readonly FoldedLead[],
+  mayRepeat: boolean,
+): MatchingChange {
   const stale = new Set<string>();
   const touched = new Map<string, TouchedKey>();
   const touch = (key: IdentityKey): TouchedKey => {
@@ -52,8 +59,10 @@ export function writeIdentities(store: Store, leads: readonly FoldedLead[]): Mat
     const { leadId } = lead;
     const before = storedIdentity(store, leadId);
     const after = identityAfter(lead);
-    if (before?.workspaceId === after?.workspaceId && sameIdentity(identityIn(before), identityIn(after)))
+    if (before?.workspaceId === after?.workspaceId && sameIdentity(identityIn(before), identityIn(after))) {
+      if (mayRepeat && after) keysOf(after).map(touch);
       continue;
+    }
     const keysBefore = before ? keysOf(before) : [];
     const namesBefore = new Set(keysBefore.map(nameOf));
     for (const key of keysBefore) touch(key);

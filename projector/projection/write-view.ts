@@ -19,11 +19,18 @@ const EMPTY = "[]";
 const hashOfMatching = (text: string): string => sectionHash(Buffer.from(OPENING + text));
 const EMPTY_HASH = hashOfMatching(EMPTY);
 
+export interface WritingView {
+  /** Asked for the section's JSON where it may not be empty. */
+  readonly matching: () => string;
+  /** False where the matching leads are those that the stored view has. */
+  readonly mayMatch: boolean;
+  /** The number up to which a stored view may not be what was told last. */
+  readonly doubtful: number;
+}
+
 /**
  * Writes a lead's view, with its matching leads put in their place. It gets a new number, and subscribers are told, only
- * where a section's bytes changed, which their hashes tell.
- * @param matching asked for the section's JSON where it may not be empty
- * @param mayMatch false where the matching leads are those that the stored view has
+ * where a section's bytes changed, which their hashes tell; or where the stored one is doubtful.
  * @returns false where it is stored as it is already
  */
 export function writeView(
@@ -31,22 +38,22 @@ export function writeView(
   next: NextNumber,
   { leadId, workspaceId, traceparent }: ViewOf,
   view: FoldedView,
-  matching: () => string,
-  mayMatch: boolean,
+  { matching, mayMatch, doubtful }: WritingView,
 ): boolean {
   const before = views.head(leadId);
   const hasMatches =
     mayMatch || before === undefined || hashAt(before.sectionHashes, MATCHING) !== EMPTY_HASH;
   const spliced = withMatching(view, hasMatches ? matching() : EMPTY);
-  if (before?.status !== undefined && before.status !== null && before.workspaceId === workspaceId)
-    if (before.sectionHashes === spliced.sectionHashes) return false;
+  const known = before && before.number > doubtful ? before : undefined;
+  if (known?.status !== undefined && known.status !== null && known.workspaceId === workspaceId)
+    if (known.sectionHashes === spliced.sectionHashes) return false;
   const number = next();
   const { status, body, sectionEnds, sectionHashes, urlSlots } = spliced;
   const row: ViewRow = {
     workspaceId,
     number,
     status,
-    sectionNumbers: sectionNumbers(number, sectionHashes, before),
+    sectionNumbers: sectionNumbers(number, sectionHashes, known),
     sectionEnds: JSON.stringify(sectionEnds),
     sectionHashes,
     traceparent,
@@ -58,30 +65,46 @@ export function writeView(
   return true;
 }
 
-/** Puts other matching leads into a stored view. @returns false where there is none, or they are the same */
-export function refreshMatching(store: Store, next: NextNumber, leadId: string, matching: string): boolean {
-  return putMatching(store, leadId, matching, (hashes, before) => {
+/**
+ * Puts other matching leads into a stored view.
+ * @param doubtful see WritingView
+ * @returns false where there is no view, or they are the same and it is not doubtful
+ */
+export function refreshMatching(
+  store: Store,
+  next: NextNumber,
+  leadId: string,
+  matching: string,
+  doubtful: number,
+): boolean {
+  const numbersOf = (hashes: string, before: ViewHead) => {
     const number = next();
-    return { number, sectionNumbers: sectionNumbers(number, hashes, before), traceparent: null };
-  });
+    const known = before.number > doubtful ? before : undefined;
+    return { number, sectionNumbers: sectionNumbers(number, hashes, known), traceparent: null };
+  };
+  return putMatching(store, leadId, matching, { numbersOf, doubtful });
 }
 
-/**
- * The same for a view that has no number of its own yet.
- * @param numbersOf what the view is said to be from now on; absent = what it was
- */
+interface PuttingMatching {
+  /** What the view is said to be from now on; absent = what it was. */
+  readonly numbersOf?: (
+    hashes: string,
+    before: ViewHead,
+  ) => Pick<ViewHead, "number" | "sectionNumbers" | "traceparent">;
+  readonly doubtful?: number;
+}
+
+/** The same for a view that has no number of its own yet. */
 export function putMatching(
   { views }: Store,
   leadId: string,
   matching: string,
-  numbersOf: (
-    hashes: string,
-    before: ViewHead,
-  ) => Pick<ViewHead, "number" | "sectionNumbers" | "traceparent"> = (_, before) => before,
+  { numbersOf = (_, before) => before, doubtful = -1 }: PuttingMatching = {},
 ): boolean {
   const before = views.head(leadId);
   if (!before || before.status === null) return false;
-  if (hashAt(before.sectionHashes, MATCHING) === hashOfMatching(matching)) return false;
+  const isSame = hashAt(before.sectionHashes, MATCHING) === hashOfMatching(matching);
+  if (isSame && before.number > doubtful) return false;
   const { urlSlots, body } = views.get(leadId) as ViewRow & { readonly body: Buffer };
   const view: FoldedView = {
     status: before.status,

@@ -18,24 +18,27 @@ export interface WritingOptions {
 
 /** What a view has before its generation is compared with the serving one, which decides its number. */
 export const UNNUMBERED = 0;
+/** Below all numbers, also of a view that has none. */
+const NONE = -1;
 
 /** Makes the writing half of a projection: the only one that writes into the database. */
 export function createWriting(
   store: Store,
   { now = () => new Date(wallClock()), keptGenerations = () => [], numbers = true }: WritingOptions = {},
 ): Writing {
+  const lastOfEarlier = store.numbers.last();
   return {
-    write(batch) {
+    write(batch, mayRepeat = false) {
       const start = monotonic();
       const erases = batch.leads.some(({ erased }) => erased);
       const work = (nextNumber: NextNumber) => {
         const next = numbers ? nextNumber : () => UNNUMBERED;
         for (const position of batch.positions) store.positions.put(position);
-        const matching = writeIdentities(store, batch.leads);
+        const matching = writeIdentities(store, batch.leads, mayRepeat);
         const kept = erases ? keptGenerations() : [];
         for (const lead of batch.leads) writeLead(store, next, lead, kept);
         for (const letter of batch.deadLetters) keepLetter(store, letter, now());
-        return writeViews(store, next, batch.leads, matching);
+        return writeViews(store, next, batch.leads, matching, mayRepeat ? lastOfEarlier : NONE);
       };
       const views = erases ? store.erasing(work) : store.transaction(work);
       const erased = batch.leads.filter((lead) => lead.erased).map(({ leadId }) => leadId);
@@ -44,11 +47,13 @@ export function createWriting(
   };
 }
 
+/** @param doubtful the number up to which rows may stand where others were told: as they are touched they get new ones */
 function writeViews(
   store: Store,
   next: NextNumber,
   leads: readonly FoldedLead[],
   { stale, alone }: MatchingChange,
+  doubtful: number,
 ): number {
   const matchingOf = createMatching(store, alone);
   let written = 0;
@@ -57,9 +62,11 @@ function writeViews(
     if (!view || owner === null) continue;
     const of = { leadId, workspaceId: owner, traceparent };
     const mayMatch = stale.delete(leadId);
-    if (writeView(store, next, of, view, () => matchingOf(leadId), mayMatch)) written++;
+    if (writeView(store, next, of, view, { matching: () => matchingOf(leadId), mayMatch, doubtful }))
+      written++;
   }
-  for (const leadId of stale) if (refreshMatching(store, next, leadId, matchingOf(leadId))) written++;
+  for (const leadId of stale)
+    if (refreshMatching(store, next, leadId, matchingOf(leadId), doubtful)) written++;
   return written;
 }
 

@@ -58,6 +58,8 @@ export interface Taking {
   readonly kept: readonly number[];
   /** False where a loss was accepted: the log may be another one than the serving generation's. */
   readonly sameLog: boolean;
+  /** False where views with the same bytes may not be what was told last: all get new numbers (rule: one number). */
+  readonly keepsNumbers: boolean;
 }
 
 /**
@@ -69,7 +71,7 @@ export function takeOver(
   store: Store,
   servingFile: string,
   since: Compared | undefined,
-  { number, from, kept, sameLog }: Taking,
+  { number, from, kept, sameLog, keepsNumbers }: Taking,
 ): void {
   compareNumbers(store, servingFile, since);
   besideServing(store.db, servingFile, (db) => {
@@ -110,6 +112,10 @@ export function takeOver(
       `INSERT OR IGNORE INTO main.erase_duty SELECT ?, lead_id FROM serving.erased
        WHERE EXISTS (SELECT 1 FROM serving.meta WHERE name = 'unscrubbed') LIMIT 1`,
     ).run(from);
+    if (!keepsNumbers)
+      db.exec(
+        `UPDATE main.lead_view SET number = ${UNNUMBERED}, section_numbers = '[]' WHERE body IS NOT NULL`,
+      );
     numberAll(store);
   });
 }

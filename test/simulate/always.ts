@@ -1,4 +1,4 @@
-import type { SourceRecord } from "../../projector/source/source.ts";
+import { partitionName, type SourceRecord } from "../../projector/source/source.ts";
 import { numbersOf, positionsOf } from "./inspect.ts";
 import { withoutUrls } from "./readers.ts";
 import { READY_MAX_LAG_S, WORKSPACES } from "./simulation.ts";
@@ -77,6 +77,7 @@ function checkTold(run: Run): void {
   const open = readers.subscribers.filter(({ connection }) => connection);
   const rows = open.length === 0 ? undefined : numbersOf(run.simulation);
   if (!rows) return;
+  const mayRepeat = isStillToBeRepeated(run);
   for (const { leadId, number } of rows)
     if (run.found.get(leadId)?.number !== number) run.found.set(leadId, { number, at: machine.now });
   for (const subscriber of open) {
@@ -93,11 +94,21 @@ function checkTold(run: Run): void {
           );
         continue;
       }
+      // What is back that a lost commit had replaced is told when the events of that are folded again.
+      if (mayRepeat) continue;
       const known = reader.leads.get(leadId);
       if (known === undefined || known.number < number)
         report(`${reader.name} was told up to ${last}, and passed over by ${leadId} at ${number}`);
     }
   }
+}
+
+/** True until all is folded that may have been before the last loss. */
+function isStillToBeRepeated({ mayRepeat, simulation }: Run): boolean {
+  if (mayRepeat.size === 0) return false;
+  const reached = new Map(positionsOf(simulation)?.map((one) => [partitionName(one), one.nextOffset]));
+  for (const [name, end] of mayRepeat) if ((reached.get(name) ?? 0) >= end) mayRepeat.delete(name);
+  return mayRepeat.size > 0;
 }
 
 /** Ready tells the truth. */

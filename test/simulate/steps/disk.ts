@@ -20,8 +20,6 @@ export const diskSteps: Takes<"disk" | "lock" | "power cut" | "copy" | "restore"
     const cut = drawPowerCut(run.simulation.folder);
     await endAll(run);
     cut();
-    for (const position of run.discarded) run.unsure.add(position);
-    run.discarded.clear();
     beginAnotherLife(run);
   },
   async copy(run) {
@@ -78,6 +76,7 @@ function lockFile({ simulation }: Run, which: number, ms: number): void {
 function beginAnotherLife(run: Run): void {
   const { machine, readers } = run.simulation;
   run.hasLost = true;
+  for (const [name, records] of run.simulation.outside.log) run.mayRepeat.set(name, records.length);
   run.folded.clear();
   run.found.clear();
   readers.beginAgain();

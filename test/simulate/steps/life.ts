@@ -8,7 +8,7 @@ import type { Subscriber } from "../subscribers.ts";
 export interface Run {
   readonly simulation: Simulation;
   readonly entries: readonly HistoryEntry[];
-  /** Dead letters that were discarded, for sure; and those of which it is not known, since power failed or a copy came back. */
+  /** Dead letters that were discarded, for sure; and those of which it is not known, since a copy came back. */
   readonly discarded: Set<string>;
   readonly unsure: Set<string>;
   copy:
@@ -30,6 +30,8 @@ export interface Run {
   readonly rebuildsAtEnd: boolean;
   /** True once the power failed, or a copy was restored. */
   hasLost: boolean;
+  /** Where partitions ended when that happened last: up to there events may have been folded, and that is lost. */
+  readonly mayRepeat: Map<string, number>;
 }
 
 export const newRun = (seed: number, simulation: Simulation, entries: readonly HistoryEntry[]): Run => ({
@@ -44,6 +46,7 @@ export const newRun = (seed: number, simulation: Simulation, entries: readonly H
   found: new Map(),
   rebuildsAtEnd: seed % 3 === 0,
   hasLost: false,
+  mayRepeat: new Map(),
 });
 
 type StepOf<K extends Step["kind"]> = Step extends infer S
