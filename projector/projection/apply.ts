@@ -1,9 +1,11 @@
 import type { Event } from "../../shared/events/catalogue.ts";
+import { emailKey, phoneKey } from "../../shared/identity-keys.ts";
 import { plainId } from "../../shared/log.ts";
 import { logFields } from "../assemble/log-text.ts";
 import type { Decoded } from "../decode/decode.ts";
 import { DecodeError } from "../decode/decode-error.ts";
 import { type ActionLogEvent, foldActionLog, isPatch } from "../fold/action-log.ts";
+import type { Fields } from "../fold/entity.ts";
 import { foldPart, isActionLogEvent } from "../fold/fold.ts";
 import { FoldError } from "../fold/fold-error.ts";
 import { TOUCHED } from "../fold/lead-part.ts";
@@ -33,6 +35,8 @@ export function applyDecoded(
 ): Applied {
   if ("erase" in decoded) {
     const isKnown = lead.erased !== false || lead.parts.size > 0;
+    if (lead.erased === false)
+      for (const [workspaceId, { part }] of lead.parts) noteLeft(lead, workspaceId, part.record);
     if (lead.erased === false) lead.erased = "now";
     return isKnown ? "folded" : "unknown_lead";
   }
@@ -48,7 +52,12 @@ export function applyDecoded(
   const marks = held.seen.get(topic) ?? [];
   const isRepeat = mark !== undefined && hasMark(marks, mark);
   // What can't be folded is not remembered: sent again, it may find what it lacked.
-  if (!isRepeat) for (const event of events) applyEvent(held, event);
+  if (!isRepeat) {
+    const before = held.part.record;
+    for (const event of events) applyEvent(held, event);
+    const { email, phoneNumber } = held.part.record;
+    if (before.email !== email || before.phoneNumber !== phoneNumber) noteLeft(lead, workspaceId, before);
+  }
   if (mark !== undefined) {
     if (marks.length === 0) held.seen.set(topic, marks);
     remember(marks, mark);
@@ -60,6 +69,11 @@ export function applyDecoded(
     lead.isOwnerNew = true;
   }
   return isRepeat ? "repeated" : "folded";
+}
+
+function noteLeft({ left }: HeldLead, workspaceId: string, { email, phoneNumber }: Fields): void {
+  const keys = { workspaceId, emailKey: emailKey(email), phoneKey: phoneKey(phoneNumber) };
+  if (keys.emailKey !== null || keys.phoneKey !== null) left.push(keys);
 }
 
 function applyEvent(held: HeldPart, event: Event): void {

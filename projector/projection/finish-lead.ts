@@ -12,8 +12,8 @@ import { letLeave, logReader, noteOlder } from "./recent-logs.ts";
  * @throws SqliteError where older logs can't be read; the lead is as before then
  */
 export function finishLead(lead: HeldLead): FoldedLead {
-  const { leadId, dropped, replaces, owner, traceparent } = lead;
-  const said = { leadId, dropped, replaces, owner, traceparent };
+  const { leadId, dropped, replaces, left, owner, traceparent } = lead;
+  const said = { leadId, dropped, replaces, left, owner, traceparent };
   if (lead.erased !== false) {
     const erased = lead.erased === "now";
     lead.erased = "before";
@@ -39,6 +39,7 @@ function settle(lead: HeldLead): void {
   lead.traceparent = null;
   lead.isOwnerNew = false;
   lead.replaces = false;
+  if (lead.left.length > 0) lead.left = [];
   lead.changed = false;
   measure(lead);
 }

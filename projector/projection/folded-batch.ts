@@ -43,12 +43,19 @@ export interface FoldedLead {
   readonly owner: string | null;
   /** The trace of the latest event (W3C Trace Context); null where it came with none. */
   readonly traceparent: string | null;
+  /** What it was matched by on the way, and is not any more. */
+  readonly left: readonly LeftKeys[];
   /** The parts that changed. */
   readonly parts: readonly FoldedPart[];
   /** What the lead is found and matched by now; undefined where nothing of that can have changed. */
   readonly identity: Identity | undefined;
   /** The view as it is now; undefined where the batch changed nothing of it (or where there is none). */
   readonly view: FoldedView | undefined;
+}
+
+/** Identities that a lead had in a workspace; null = none. */
+export interface LeftKeys extends Pick<Identity, "emailKey" | "phoneKey"> {
+  readonly workspaceId: string;
 }
 
 /** What changed of the state of one workspace's part of a lead. */

@@ -1,5 +1,6 @@
 import type { AssembledView } from "../assemble/body.ts";
 import { emptyPart } from "../fold/lead-part.ts";
+import type { LeftKeys } from "./folded-batch.ts";
 import { decodePieces, type WholePart } from "./pieces.ts";
 import { noLogs, type OlderLogs } from "./recent-logs.ts";
 
@@ -30,6 +31,8 @@ export interface HeldLead {
   traceparent: string | null;
   /** True where what is folded is all there is: what is stored of the lead gives way to it. */
   replaces: boolean;
+  /** What it was matched by and is not any more, since the last batch. */
+  left: LeftKeys[];
   /** True where it waits for the next batch. */
   changed: boolean;
   /** Batches with it that were taken and are not settled. */
@@ -61,6 +64,7 @@ export interface StoredPart {
 export const emptyLead = (leadId: string, replaces = false): HeldLead => ({
   leadId,
   erased: false,
+  left: [],
   dropped: 0,
   owner: null,
   isOwnerNew: false,

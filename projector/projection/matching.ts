@@ -3,7 +3,7 @@ import { type Identity, sameIdentity } from "../fold/identity.ts";
 import { byTimeThenId } from "../fold/order.ts";
 import type { IdentityRow, MemberRow } from "../store/identities.ts";
 import type { Store } from "../store/store.ts";
-import type { FoldedLead } from "./folded-batch.ts";
+import type { FoldedLead, LeftKeys } from "./folded-batch.ts";
 
 // Matching crosses leads, so it is the writer's: it knows the identities of all, and puts the section `matchingLeads` into
 // views that are finished but for it. A change of one lead's identity touches that section of others' stored views, and
@@ -37,7 +37,7 @@ interface TouchedKey {
 
 /**
  * Stores the identities that a batch changes.
- * @param mayRepeat true where a lead that has its identity may have had another one in between: whoever it matches is stale
+ * @param mayRepeat true where views may tell of identities that leads had on the way, or may not: whoever shares any is stale
  */
 export function writeIdentities(
   store: Store,
@@ -55,18 +55,19 @@ export function writeIdentities(
     return made;
   };
   for (const lead of leads) {
+    if (mayRepeat) for (const left of lead.left) keysOf(left).map(touch);
     if (lead.identity === undefined && !lead.erased && !lead.replaces) continue;
     const { leadId } = lead;
     const before = storedIdentity(store, leadId);
     const after = identityAfter(lead);
     if (before?.workspaceId === after?.workspaceId && sameIdentity(identityIn(before), identityIn(after))) {
-      if (mayRepeat && after) keysOf(after).map(touch);
+      if (mayRepeat && after) keysOfOwned(after).map(touch);
       continue;
     }
-    const keysBefore = before ? keysOf(before) : [];
+    const keysBefore = before ? keysOfOwned(before) : [];
     const namesBefore = new Set(keysBefore.map(nameOf));
     for (const key of keysBefore) touch(key);
-    for (const key of after ? keysOf(after) : [])
+    for (const key of after ? keysOfOwned(after) : [])
       if (!namesBefore.has(nameOf(key))) touch(key).joining.add(leadId);
       else touch(key);
     if (after) {
@@ -141,7 +142,7 @@ export function createMatching(store: Store, alone: ReadonlySet<string> = new Se
     const owned = storedIdentity(store, leadId);
     if (!owned?.identity.matches) return "[]";
     const found = new Map<string, MatchingLead & { matchedOn: IdentityKey["kind"][] }>();
-    for (const key of keysOf(owned)) {
+    for (const key of keysOfOwned(owned)) {
       for (const { id, createdAt, matchable, card } of membersOf(key)) {
         const other = found.get(id);
         if (other) other.matchedOn.push(key.kind);
@@ -167,11 +168,14 @@ function sharingOf({ identities }: Store, { kind, workspaceId, key }: IdentityKe
 }
 
 /** The identities of a lead: e-mail first, as the view names them. */
-function keysOf({ workspaceId, identity: { emailKey, phoneKey } }: OwnedIdentity): IdentityKey[] {
+function keysOf({ workspaceId, emailKey, phoneKey }: LeftKeys): IdentityKey[] {
   const keys: IdentityKey[] = [];
   if (emailKey !== null) keys.push({ kind: "email", workspaceId, key: emailKey });
   if (phoneKey !== null) keys.push({ kind: "phoneNumber", workspaceId, key: phoneKey });
   return keys;
 }
+
+const keysOfOwned = ({ workspaceId, identity: { emailKey, phoneKey } }: OwnedIdentity): IdentityKey[] =>
+  keysOf({ workspaceId, emailKey, phoneKey });
 
 const nameOf = ({ kind, workspaceId, key }: IdentityKey): string => `${kind} ${workspaceId} ${key}`;

@@ -3,7 +3,7 @@ import type { Identity } from "../fold/identity.ts";
 import { headersFromJson, headersToJson } from "../source/headers.ts";
 import type { Headers, Position } from "../source/source.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
-import type { FoldedBatch, FoldedLead, FoldedPart, FoldedView } from "./folded-batch.ts";
+import type { FoldedBatch, FoldedLead, FoldedPart, FoldedView, LeftKeys } from "./folded-batch.ts";
 import { createPacker, createUnpacker, type Packer, type Unpacker } from "./packing.ts";
 
 /** Folded batches as bytes that can be handed over to another thread. */
@@ -52,6 +52,7 @@ function packLead(packer: Packer, lead: FoldedLead): void {
   packer.flag(lead.erased);
   packer.number(lead.dropped);
   packer.flag(lead.replaces);
+  packer.text(lead.left.length === 0 ? null : JSON.stringify(lead.left));
   packer.text(lead.owner);
   packer.text(lead.traceparent);
   packer.list(lead.parts, packPart);
@@ -65,13 +66,15 @@ function unpackLead(unpacker: Unpacker): FoldedLead {
   const erased = unpacker.flag();
   const dropped = unpacker.number();
   const replaces = unpacker.flag();
+  const leftText = unpacker.text();
+  const left = leftText === null ? [] : (JSON.parse(leftText) as LeftKeys[]);
   const owner = unpacker.text();
   const traceparent = unpacker.text();
   const parts = unpacker.list(unpackPart);
   const identityText = unpacker.text();
   const identity = identityText === null ? undefined : (JSON.parse(identityText) as Identity);
   const view = unpacker.flag() ? unpackView(unpacker) : undefined;
-  return { leadId, erased, dropped, replaces, owner, traceparent, parts, identity, view };
+  return { leadId, erased, dropped, replaces, left, owner, traceparent, parts, identity, view };
 }
 
 function packPart(packer: Packer, part: FoldedPart): void {

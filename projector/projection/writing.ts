@@ -146,6 +146,7 @@ export const erasureOf = (leadIds: readonly string[]): FoldedBatch => ({
     erased: true,
     dropped: 0,
     replaces: false,
+    left: [],
     owner: null,
     traceparent: null,
     parts: [],
