@@ -84,7 +84,12 @@ async function foldTheRest(
     for (const { generation } of store.erased.duties(Number.MAX_SAFE_INTEGER))
       store.erased.endDuties(generation);
     const before = offsets();
-    await catchUp(store, openHistorySource(config, log), createDecoder(config), new AbortController().signal);
+    await catchUp(store, {
+      source: openHistorySource(config, log),
+      decode: createDecoder(config),
+      signal: new AbortController().signal,
+      options: { mayRepeat: true },
+    });
     const found = { views: store.views.count(), folded: offsets() - before };
     store.db.pragma("wal_checkpoint(TRUNCATE)");
     return found;

@@ -9,7 +9,7 @@ import type { Decode } from "../decode/decode.ts";
 import { isDamage, isPassing } from "../projection/trouble.ts";
 import { createWriting } from "../projection/writing.ts";
 import { behind, catchUp } from "../rebuild/build.ts";
-import { generationNumbers } from "../rebuild/generations.ts";
+import { generationNumbers, keptGenerations } from "../rebuild/generations.ts";
 import { createKeptEraser, type KeptEraser } from "../rebuild/kept-eraser.ts";
 import { beginToServe, type Compared, takeOver } from "../rebuild/reconcile.ts";
 import type { BesideFold, WriteBatch } from "../rebuild/refold.ts";
@@ -90,6 +90,31 @@ export function createOwner(
     }
   };
 
+  /**
+   * Has the serving generation fold what the other one has folded beyond it, that nobody is passed over (rule: told again
+   * before passed over). What a replica has not heard yet is mended by what the topic of views was told.
+   * @returns false where it can't
+   */
+  const foldWhatWas = async (file: string, signal: AbortSignal): Promise<boolean> => {
+    if (readPositions(file).length === 0 || isReplicaFile(file)) return true;
+    let store: Store | undefined;
+    try {
+      store = openStore(file, { mustExist: true });
+      const options = { mayRepeat: true, keptGenerations: () => keptGenerations(databaseDir) };
+      await catchUp(store, { source: openHistorySource(config, log), decode, signal, options });
+      return true;
+    } catch (error) {
+      if (isPassing(error)) throw error;
+      log.warn(
+        { file, error: (error as Error).message },
+        "the serving views can't be folded on: all views get new versions, and are told again",
+      );
+      return false;
+    } finally {
+      store?.close();
+    }
+  };
+
   const inHand = new Set<number>();
   return {
     config,
@@ -113,17 +138,17 @@ export function createOwner(
     },
     async switchTo(generation, { compared, acceptLoss }) {
       const hasFoldedWhatWas = fold?.hasBegun() && fold.hasFoldedWhatWas();
+      const { signal } = new AbortController();
       await fold?.pause();
       try {
         const from = servingGeneration(databaseDir);
         const servingFile = generationFile(databaseDir, from);
         const store = openStore(generationFile(databaseDir, generation));
         try {
-          await catchUp(store, openHistorySource(config, log), decode, new AbortController().signal);
+          const keepsNumbers = hasFoldedWhatWas || (await foldWhatWas(servingFile, signal));
+          await catchUp(store, { source: openHistorySource(config, log), decode, signal });
           const serving = readPositions(servingFile);
           if (!acceptLoss) requireAsFar(store, serving);
-          // What only this one has folded may have been told of by an earlier session whose commits are lost.
-          const keepsNumbers = hasFoldedWhatWas || behind(serving, store.positions.all()).length === 0;
           const kept = generationNumbers(databaseDir).filter((number) => number !== generation);
           // The pointer outlives a power cut: so does what it points to.
           durably(store.db, () => {

@@ -83,6 +83,7 @@ const MOST_UNDER_WAY = 2;
 const MOST_UNFOLDED = 16 * 1024 ** 2;
 /** Milliseconds between two signs of life to the log, while it waits. */
 const ALIVE_MS = 1_000;
+const CHANGED = Symbol("something changed");
 /** Milliseconds without a backlog after which threads are ended. */
 const REST_MS = 5_000;
 
@@ -95,7 +96,8 @@ export function createLiveProjection(options: LiveOptions): LiveProjection {
   failure.promise.catch(() => undefined);
   let failed: unknown;
   let wake = new AbortController();
-  const changed = () => wake.abort();
+  // With a reason of its own: the error that is made without one keeps who called, and with it the last batch.
+  const changed = () => wake.abort(CHANGED);
   signal.addEventListener("abort", changed);
   const fail = (error: unknown) => {
     failed ??= error;

@@ -46,12 +46,14 @@ export interface ProjectionOptions {
   readonly mostBytes?: number;
   /** False in a build (projector/projection/writing.ts). */
   readonly numbers?: boolean;
+  /** See Writing. */
+  readonly mayRepeat?: boolean;
 }
 
 export function createProjection(
   store: Store,
   decode: Decode,
-  { now, tracing, keptGenerations, mostBytes, numbers = true }: ProjectionOptions = {},
+  { now, tracing, keptGenerations, mostBytes, numbers = true, mayRepeat = false }: ProjectionOptions = {},
 ): Projection {
   const folding = createFolding(createLeadReader(store), decode, {
     positions: store.positions.all(),
@@ -82,7 +84,7 @@ export function createProjection(
       unwritten.push({ batch: folding.take(), span });
       const committed: Committed[] = [];
       for (let next = unwritten[0]; next; next = unwritten[0]) {
-        committed.push(committedOf(next.batch, writing.write(next.batch), monotonic() - start));
+        committed.push(committedOf(next.batch, writing.write(next.batch, mayRepeat), monotonic() - start));
         unwritten.shift();
         folding.settled();
       }

@@ -77,7 +77,7 @@ async function build(task: BuildTask): Promise<Built> {
   } else {
     store = openStore(task.file);
     onProgress("catch up", 0, 0);
-    await catchUp(store, source(), decode, signal);
+    await catchUp(store, { source: source(), decode, signal });
   }
   try {
     onProgress("compare", 0, 0);

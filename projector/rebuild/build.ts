@@ -8,7 +8,7 @@ import type { Decode } from "../decode/decode.ts";
 import { type BulkWriting, createBulkWriting } from "../projection/bulk-writing.ts";
 import { markFoldRules } from "../projection/fold-version.ts";
 import { unpackBatches } from "../projection/packed-batch.ts";
-import { createProjection } from "../projection/projection.ts";
+import { createProjection, type ProjectionOptions } from "../projection/projection.ts";
 import { createFolderLook } from "../source/file-log/folder.ts";
 import { possibleWorkers } from "../source/fold-workers.ts";
 import { sharesOf } from "../source/share.ts";
@@ -161,17 +161,19 @@ function logBytes({ archive, config }: Building): number | undefined {
     .reduce((sum, { path }) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
+export interface CatchingUp {
+  readonly source: Source;
+  readonly decode: Decode;
+  readonly signal: AbortSignal;
+  readonly options?: Pick<ProjectionOptions, "keptGenerations" | "mayRepeat">;
+}
+
 /**
  * Folds what the log holds behind a finished generation's positions.
  * @throws SourceError where the log lost records
  */
-export async function catchUp(
-  store: Store,
-  source: Source,
-  decode: Decode,
-  signal: AbortSignal,
-): Promise<void> {
-  const projection = createProjection(store, decode);
+export async function catchUp(store: Store, { source, decode, signal, options }: CatchingUp): Promise<void> {
+  const projection = createProjection(store, decode, options);
   const handle = async (batch: Batch) => {
     for (const record of batch.records) projection.fold(record);
     projection.advance(batch.positions);

@@ -253,7 +253,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the operator's page", () => {
     // As the owner has it while a build is under way; at once, so that the owner does not find it waiting.
     const id = control.transaction(() => {
       const added = requests.add("rebuild", {}, "a test");
-      requests.begin(added);
+      control.prepare("UPDATE request SET state = 'running' WHERE id = ?").run(added);
       return added;
     })();
     requests.progress(id, { phase: "fold", done: 250_000, total: 1_000_000 });
