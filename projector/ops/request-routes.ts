@@ -5,7 +5,7 @@ import { ProblemError } from "../../shared/http/problem.ts";
 import type { Kinds } from "../owner/handlers.ts";
 import { CONTROL_WAIT_MS } from "../owner/owner.ts";
 import { createRequests, type Requests } from "../owner/requests.ts";
-import { isPassing } from "../projection/trouble.ts";
+import { isPassing } from "../store/trouble.ts";
 import type { RouteParts } from "./ops-routes.ts";
 
 const Text = Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(1_100));

@@ -1,9 +1,9 @@
 import { every, monotonic } from "../../shared/clock.ts";
+import { untilPassed } from "../store/until-passed.ts";
 import { aboutRequest } from "./about-request.ts";
 import { HANDLERS, type Kind, RequestError } from "./handlers.ts";
 import type { Owner } from "./owner.ts";
 import type { Request } from "./requests.ts";
-import { untilPassed } from "./until-passed.ts";
 
 /** Milliseconds between two notes of a request's progress. */
 const PROGRESS_MS = 200;

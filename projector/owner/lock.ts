@@ -2,8 +2,8 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { delay } from "../../shared/clock.ts";
 import { createPrivately } from "../../shared/sqlite.ts";
-import { isPassing } from "../projection/trouble.ts";
 import { removeLeftovers } from "../rebuild/generations.ts";
+import { isPassing } from "../store/trouble.ts";
 
 /** The right to write into a folder (rule: one owner). */
 export interface Ownership {

@@ -6,7 +6,6 @@ import { generationFile, serveGeneration, servingGeneration } from "../../shared
 import type { Logger } from "../../shared/log.ts";
 import { openReader } from "../../shared/sqlite.ts";
 import type { Decode } from "../decode/decode.ts";
-import { isDamage, isPassing } from "../projection/trouble.ts";
 import { createWriting } from "../projection/writing.ts";
 import { behind, catchUp } from "../rebuild/build.ts";
 import { generationNumbers, keptGenerations } from "../rebuild/generations.ts";
@@ -20,6 +19,7 @@ import { createMeta } from "../store/meta.ts";
 import { requireSchema, SchemaError } from "../store/migrate.ts";
 import { createPositions } from "../store/positions.ts";
 import { openStore, type Store } from "../store/store.ts";
+import { isDamage, isPassing } from "../store/trouble.ts";
 import { goOnFromReplica, isReplicaFile } from "./replica-folder.ts";
 import { createRequests, type Requests } from "./requests.ts";
 import { requireSameShard } from "./shard-of-database.ts";

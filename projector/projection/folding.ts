@@ -2,6 +2,7 @@ import { monotonic } from "../../shared/clock.ts";
 import type { Decode, Decoded } from "../decode/decode.ts";
 import { type Position, partitionName, type SourceRecord } from "../source/source.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
+import { isDatabaseError } from "../store/trouble.ts";
 import { passingOn, type Step, type Tracing } from "../trace/tracing.ts";
 import { applyDecoded, deadLetterOf } from "./apply.ts";
 import { finishLead } from "./finish-lead.ts";
@@ -9,7 +10,6 @@ import type { FoldedBatch, Folding } from "./folded-batch.ts";
 import { type HeldLead, type LeadReader, loadLead } from "./held-leads.ts";
 import { letGo } from "./recent-logs.ts";
 import { createTally } from "./tally.ts";
-import { isDatabaseError } from "./trouble.ts";
 
 export interface FoldingOptions {
   /** The stored positions. */

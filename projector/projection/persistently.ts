@@ -1,7 +1,8 @@
 import { createBackOff } from "../../shared/back-off.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Batch } from "../source/source.ts";
-import { isPassing, ProjectionError, remedyOf } from "./trouble.ts";
+import { isPassing } from "../store/trouble.ts";
+import { ProjectionError, remedyOf } from "./trouble.ts";
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;

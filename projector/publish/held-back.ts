@@ -1,6 +1,7 @@
 import { delay } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Store } from "../store/store.ts";
+import { untilPassed } from "../store/until-passed.ts";
 
 const LOOK_MS = 200;
 
@@ -19,7 +20,8 @@ export async function whenReleased<T>(
   { store, log, signal }: { readonly store: Store; readonly log: Logger; readonly signal: AbortSignal },
   work: () => Promise<T>,
 ): Promise<void> {
-  for (let told = false; isHeldBack(store); told = true) {
+  const isHeld = () => untilPassed("the view database", () => isHeldBack(store), { log, signal });
+  for (let told = false; await isHeld(); told = true) {
     if (!told)
       log.warn(
         "nothing is published to topics: this folder was restored. If it is to publish, and no other does, say so: npx lead-view relays resume",

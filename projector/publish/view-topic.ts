@@ -2,6 +2,7 @@ import type { KafkaConfig } from "../../shared/kafka-config.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { ChangeRow } from "../../shared/view/change.ts";
 import type { Store } from "../store/store.ts";
+import { untilPassed } from "../store/until-passed.ts";
 import type { Tracing } from "../trace/tracing.ts";
 import { publishFloor } from "./floor.ts";
 import { type Outbox, readOutbox } from "./outbox-reader.ts";
@@ -35,8 +36,12 @@ export async function publishViews(
   { log, signal, tracing, reason = () => undefined, answerMs, slowMs }: Publishing,
 ): Promise<void> {
   const topic = config.leadViewTopic;
-  beginAgainForFormat(store, log);
-  const ends = createTopicEnds(store, VIEWS_RELAY);
+  const begin = () => {
+    beginAgainForFormat(store, log);
+    return createTopicEnds(store, VIEWS_RELAY);
+  };
+  const ends = await untilPassed("the view database", begin, { log, signal });
+  if (!ends) return;
   const channel = createTopicChannel<ChangeRow>({
     config,
     topic,

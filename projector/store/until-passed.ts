@@ -1,6 +1,6 @@
 import { delay } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
-import { isPassing } from "../projection/trouble.ts";
+import { isPassing } from "./trouble.ts";
 
 /** Milliseconds after which what could not be done is tried again. */
 const AGAIN_MS = 500;
