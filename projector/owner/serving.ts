@@ -65,14 +65,14 @@ export function startServing(
   const store = openServing(file, log);
   const checkpointer = startCheckpointer(file);
   requireShard(store, config.shard);
+  const stopping = new AbortController();
+  const { signal } = stopping;
   const source = openSource(config, log, {
     database: databaseName(config.databaseDir),
     lastNumber: store.numbers.last,
     lowestNumber: store.views.lowestNumber,
-    succeed: (number) => renumberViews(store, number),
+    succeed: (number) => renumberViews(store, number, { log, signal }),
   });
-  const stopping = new AbortController();
-  const { signal } = stopping;
   const repeats = createRepeats(source.ends);
   const taps = new Set<(record: SourceRecord) => void>();
   const { foldThreads, foldWorkersFrom, workspacePartitions } = config;

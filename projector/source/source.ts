@@ -116,8 +116,11 @@ export interface Succession {
   lastNumber(): number;
   /** The lowest number that a lead has; undefined where there are no leads. */
   lowestNumber(): number | undefined;
-  /** From now on all numbers in it are above this one: those of the views that it has, too. */
-  succeed(number: number): Promise<void>;
+  /**
+   * From now on all numbers in it are above this one: those of the views that it has, too.
+   * @returns false where it stops before that is so
+   */
+  succeed(number: number): Promise<boolean>;
 }
 
 /** Why a reader's signal aborts where another one of the same database begins at once. */

@@ -1,5 +1,7 @@
 import { nextTurn } from "../../shared/clock.ts";
+import type { Logger } from "../../shared/log.ts";
 import type { Store } from "./store.ts";
+import { untilPassed } from "./until-passed.ts";
 
 /** Views in one transaction. */
 const SLICE = 1_000;
@@ -7,9 +9,16 @@ const SLICE = 1_000;
 /**
  * Gives all views numbers above one, in the order of those that they have, so that no number goes back for a reader who
  * was told another database's (rule: one number). All that changed since then is not known: each section counts as
- * changed. Stopped in between, it is done again from the start, and only more is told again.
+ * changed. Trouble that can pass is waited for. Stopped in between, it is done again from the start, and only more is told
+ * again.
+ * @returns false where the signal aborts before it is done
  */
-export async function renumberViews(store: Store, above: number): Promise<void> {
+export async function renumberViews(
+  store: Store,
+  above: number,
+  until: { readonly log: Logger; readonly signal: AbortSignal },
+): Promise<boolean> {
+  const lastingly = <T>(work: () => T) => untilPassed("the view database", work, until);
   const below = store.db
     .prepare<[number, number], string>(
       "SELECT lead_id FROM lead_view WHERE number <= ? ORDER BY number LIMIT ?",
@@ -18,13 +27,20 @@ export async function renumberViews(store: Store, above: number): Promise<void> 
   const put = store.db.prepare<[number, string]>(
     "UPDATE lead_view SET number = ?, section_numbers = '[]' WHERE lead_id = ?",
   );
-  store.transaction(() => store.numbers.raise(above));
-  for (;;) {
+  const raise = () => {
+    store.transaction(() => store.numbers.raise(above));
+    return 1;
+  };
+  const renumberSome = (): number => {
     const leadIds = below.all(above, SLICE);
-    if (leadIds.length === 0) return;
     store.transaction((next) => {
       for (const leadId of leadIds) put.run(next(), leadId);
     });
+    return leadIds.length;
+  };
+  for (let done = await lastingly(raise); done !== 0; done = await lastingly(renumberSome)) {
+    if (done === undefined) return false;
     await nextTurn();
   }
+  return true;
 }

@@ -78,11 +78,11 @@ export function createOwnership(config: KafkaConfig, succession: Succession, log
       moved ||= latest?.moved ?? false;
       if (latest && !isOurs) {
         log.info({ groupId }, "taking over: all numbers go on above the earlier owner's");
-        await succession.succeed(behindNote(latest.number));
+        if (!(await succession.succeed(behindNote(latest.number)))) return;
       } else if (!latest && previousGroupId !== undefined) {
         const { latest: old } = await readGroupNotes(admin, config, previousGroupId);
         const now = wallClock() * MICROSECONDS;
-        await succession.succeed(Math.max(old?.number ?? 0, now) + MOVE_MS * MICROSECONDS);
+        if (!(await succession.succeed(Math.max(old?.number ?? 0, now) + MOVE_MS * MICROSECONDS))) return;
       }
       if (!isStillGiven()) return;
       term = isOurs ? (latest?.term ?? 1) : (latest?.term ?? 0) + 1;
@@ -103,7 +103,7 @@ export function createOwnership(config: KafkaConfig, succession: Succession, log
       if (members > 0 || behind > 0) return;
       const lowest = succession.lowestNumber();
       if (number !== undefined && lowest !== undefined && lowest <= number)
-        await succession.succeed(behindNote(number));
+        if (!(await succession.succeed(behindNote(number)))) return;
       moved = true;
       log.info({ previousGroupId }, "the members of the previous group have stopped; this one takes over");
     },
