@@ -55,6 +55,7 @@ export function createGroupReader({
   let queue: Promise<void> = Promise.resolve();
   let failed = false;
   let joined = false;
+  let knowsEnds = false;
   let noted = "";
   let noting: Promise<void> = Promise.resolve();
   let idle: Timer | undefined;
@@ -218,6 +219,7 @@ export function createGroupReader({
 
   return {
     assigned(given: Assignment): void {
+      if (partitionsIn(assignment) === 0) knowsEnds = false;
       assignment = given;
       unread.clear();
       if (partitionsIn(given) === 0) ownership?.lose();
@@ -226,6 +228,7 @@ export function createGroupReader({
         // How much is left to be read is known only then.
         checked = begin(given).then(() => {
           joined = true;
+          knowsEnds = true;
         });
       } catch (error) {
         checked = Promise.reject(error);
@@ -275,6 +278,8 @@ export function createGroupReader({
         ?.lookAtPrevious(admin, sink.positions())
         .catch((error) => log.debug({ error: error.message }, "the previous group can't be looked at")),
     ends: unread.ends,
+    /** False where it has begun to read and was not told yet how much there is. */
+    knowsEnds: (): boolean => knowsEnds,
     /** How many partitions are assigned to this member; undefined before it has joined the group. */
     assignedPartitions: (): number | undefined => (joined ? partitionsIn(assignment) : undefined),
     /** The partitions whose records stand before the ends, and still move. */

@@ -101,6 +101,7 @@ export function createKafkaSource(
       const previous = ownership?.previous();
       if (previous) return waitingFor(previous);
       if (ownership && !ownership.owns()) return "this database takes over its shard from another one";
+      if (!reader?.knowsEnds()) return "the broker has not said yet how much there is to fold";
       if (assigned >= partitions) return undefined;
       return `${assigned} of ${partitions} partitions are read here: the other readers of this database are not there yet`;
     },
