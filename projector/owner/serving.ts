@@ -70,6 +70,7 @@ export function startServing(
   const source = openSource(config, log, {
     database: databaseName(config.databaseDir),
     lastNumber: store.numbers.last,
+    committed: store.positions.all,
     lowestNumber: store.views.lowestNumber,
     succeed: (number) => renumberViews(store, number, { log, signal }),
   });

@@ -114,6 +114,8 @@ export interface Succession {
   readonly database: string;
   /** The last number that it gave. */
   lastNumber(): number;
+  /** Up to where it is folded, with all of that committed. */
+  committed(): readonly Position[];
   /** The lowest number that a lead has; undefined where there are no leads. */
   lowestNumber(): number | undefined;
   /**

@@ -98,12 +98,15 @@ export function createGroupReader({
   const noteInGroup = async (returns = false): Promise<void> => {
     const metadata = ownership?.note(returns) ?? "";
     const offsets = Object.entries(assignment).flatMap(([topic, partitions]) =>
-      partitions.map((partition) => ({
-        topic,
-        partition,
-        offset: String(positionOf(topicOf.get(topic) as string, partition).nextOffset),
-        metadata,
-      })),
+      partitions.map((partition) => {
+        const position = positionOf(topicOf.get(topic) as string, partition);
+        return {
+          topic,
+          partition,
+          offset: String(ownership?.noted(position) ?? position.nextOffset),
+          metadata,
+        };
+      }),
     );
     if (offsets.length > 0) await consumer.commitOffsets(offsets);
   };
@@ -154,7 +157,10 @@ export function createGroupReader({
       await ownership.take(admin, () => assignment === given && !failed, noteInGroup);
     // Taken away again in the meantime.
     if (assignment !== given) ownership?.lose();
-    else await check();
+    else {
+      await check();
+      ownership?.endsAt(unread.ends());
+    }
   };
 
   /** One at a time: kafkajs can have two handlers alive after a rebalance (its issue 1097). */
@@ -275,7 +281,7 @@ export function createGroupReader({
     /** Looks at the members that this one takes over from. */
     lookAtPrevious: async (): Promise<void> =>
       ownership
-        ?.lookAtPrevious(admin, sink.positions())
+        ?.lookAtPrevious(admin)
         .catch((error) => log.debug({ error: error.message }, "the previous group can't be looked at")),
     ends: unread.ends,
     /** False where it has begun to read and was not told yet how much there is. */

@@ -2,7 +2,7 @@ import type { Admin } from "kafkajs";
 import { delay, monotonic, wallClock } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
-import type { Position, Succession } from "../source.ts";
+import { type End, type Position, partitionName, type Succession } from "../source.ts";
 import { readGroupNotes } from "./group-notes.ts";
 import { createPreviousMembers } from "./previous-members.ts";
 
@@ -30,6 +30,8 @@ export function createOwnership(config: KafkaConfig, succession: Succession, log
   let has = false;
   let told = false;
   let moved = previousGroupId === undefined;
+  /** The offsets up to which the latest owner had folded, be it this one, where that is not committed here yet. */
+  let owed: ReadonlyMap<string, number> | undefined;
   const previous = previousGroupId === undefined ? undefined : createPreviousMembers(config, previousGroupId);
 
   /** A note is a second old at most, unless its owner could not reach the group; then it lost it after a session. */
@@ -41,9 +43,41 @@ export function createOwnership(config: KafkaConfig, succession: Succession, log
     while (isStillGiven() && monotonic() < deadline) await delay(LOOK_MS);
   };
 
+  /** Records that are owed. */
+  const owing = (): number => {
+    if (!owed) return 0;
+    const reached = new Map(succession.committed().map((one) => [partitionName(one), one.nextOffset]));
+    const left = [...owed].map(([name, offset]) => Math.max(0, offset - (reached.get(name) ?? 0)));
+    const records = left.reduce((sum, one) => sum + one, 0);
+    if (records === 0) owed = undefined;
+    return records;
+  };
+  const isOwing = (): boolean => {
+    try {
+      return owing() > 0;
+    } catch {
+      // The database can't be read just now: it is asked again.
+      return true;
+    }
+  };
+
   return {
-    /** True where this database folds, publishes and serves its shard; undefined before the group said so. */
-    owns: (): boolean | undefined => (told ? has && moved : undefined),
+    /**
+     * True where this database publishes and serves its shard: it has the partitions, and has folded all that was told of them
+     * before. Undefined before the group said so.
+     */
+    owns: (): boolean | undefined => (told ? has && moved && !isOwing() : undefined),
+    /** Records that are to be folded before that, since the latest owner had folded them. */
+    owing: (): number => (has ? owing() : 0),
+    /** The offset to be noted of a partition: who comes next has to fold what was told of before, too. */
+    noted: (partition: Pick<Position, "topic" | "partition" | "nextOffset">): number =>
+      Math.max(partition.nextOffset, owed?.get(partitionName(partition)) ?? 0),
+    /** Where the partitions end: a log that lost records owes none of them. */
+    endsAt(ends: readonly End[]): void {
+      if (!owed) return;
+      const known = new Map(ends.map((one) => [partitionName(one), one.end]));
+      owed = new Map([...owed].map(([name, offset]) => [name, Math.min(offset, known.get(name) ?? 0)]));
+    },
     term: (): number => term,
     /** What the members are doing that this one takes over from; undefined where there are none to wait for. */
     previous: () => (moved ? undefined : previous?.state()),
@@ -74,8 +108,9 @@ export function createOwnership(config: KafkaConfig, succession: Succession, log
       const isOurs = first.latest?.database === succession.database;
       if (!isOurs && first.latest?.returns) await awaitReturn(isStillGiven);
       if (!isStillGiven()) return;
-      const { latest } = await readGroupNotes(admin, config, groupId);
+      const { latest, offsets } = await readGroupNotes(admin, config, groupId);
       moved ||= latest?.moved ?? false;
+      owed = latest && offsets;
       if (latest && !isOurs) {
         log.info({ groupId }, "taking over: all numbers go on above the earlier owner's");
         if (!(await succession.succeed(behindNote(latest.number)))) return;
@@ -94,12 +129,13 @@ export function createOwnership(config: KafkaConfig, succession: Succession, log
       if (has) log.warn({ groupId }, "another database owns the shard now; this one waits");
       term = 0;
       has = false;
+      owed = undefined;
       told = true;
     },
     /** Looks whether those that this one takes over from have stopped, with all that they folded folded here. */
-    async lookAtPrevious(admin: Admin, positions: readonly Position[]): Promise<void> {
+    async lookAtPrevious(admin: Admin): Promise<void> {
       if (moved || !has || !previous) return;
-      const { members, behind, number } = await previous.look(admin, positions);
+      const { members, behind, number } = await previous.look(admin, succession.committed());
       if (members > 0 || behind > 0) return;
       const lowest = succession.lowestNumber();
       if (number !== undefined && lowest !== undefined && lowest <= number)

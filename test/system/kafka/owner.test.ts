@@ -118,6 +118,7 @@ describe.skipIf(inject("brokers") === "")("projectors on Kafka", () => {
       const source = createKafkaSource({ ...config, sessionTimeoutMs: 6_000 }, silent, {
         database,
         lastNumber: () => 1,
+        committed: () => [...positions.values()],
         lowestNumber: () => undefined,
         succeed: async () => true,
       });
@@ -163,6 +164,8 @@ describe.skipIf(inject("brokers") === "")("projectors on Kafka", () => {
       end: 2,
       movedAt: expect.any(Number),
     });
+    // And it hands on and serves only once it has what the other one had.
+    expect([second.owns(), second.folded()]).toEqual([true, 2]);
     await stopSecond();
   }, 60_000);
 
