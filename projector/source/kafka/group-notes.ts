@@ -12,6 +12,8 @@ export interface OwnerNote {
   readonly number: number;
   /** True where it waits for no members of another group to stop. */
   readonly moved: boolean;
+  /** True where it has not folded all yet that the log held when it took over from another database. */
+  readonly owes: boolean;
   /** True where it stopped to begin anew at once. */
   readonly returns: boolean;
 }
@@ -49,9 +51,10 @@ export async function readGroupNotes(
 
 function parseNote(metadata: string | null): OwnerNote | undefined {
   try {
-    const { database, term, number, moved, returns } = JSON.parse(metadata || "null") ?? {};
+    const { database, term, number, moved, owes, returns } = JSON.parse(metadata || "null") ?? {};
     const isNote = typeof database === "string" && Number.isSafeInteger(term) && Number.isSafeInteger(number);
-    return isNote ? { database, term, number, moved: moved === true, returns: returns === true } : undefined;
+    const flags = { moved: moved === true, owes: owes === true, returns: returns === true };
+    return isNote ? { database, term, number, ...flags } : undefined;
   } catch {
     return undefined;
   }

@@ -98,15 +98,12 @@ export function createGroupReader({
   const noteInGroup = async (returns = false): Promise<void> => {
     const metadata = ownership?.note(returns) ?? "";
     const offsets = Object.entries(assignment).flatMap(([topic, partitions]) =>
-      partitions.map((partition) => {
-        const position = positionOf(topicOf.get(topic) as string, partition);
-        return {
-          topic,
-          partition,
-          offset: String(ownership?.noted(position) ?? position.nextOffset),
-          metadata,
-        };
-      }),
+      partitions.map((partition) => ({
+        topic,
+        partition,
+        offset: String(positionOf(topicOf.get(topic) as string, partition).nextOffset),
+        metadata,
+      })),
     );
     if (offsets.length > 0) await consumer.commitOffsets(offsets);
   };
@@ -159,7 +156,7 @@ export function createGroupReader({
     if (assignment !== given) ownership?.lose();
     else {
       await check();
-      ownership?.endsAt(unread.ends());
+      ownership?.endAt({ ends: unread.ends(), moves: unread.moves });
     }
   };
 

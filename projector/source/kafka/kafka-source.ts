@@ -101,7 +101,8 @@ export function createKafkaSource(
       const previous = ownership?.previous();
       if (previous) return waitingFor(previous);
       const owing = ownership?.owing() ?? 0;
-      if (owing > 0) return `${owing} records are left that the latest owner of the shard had folded`;
+      if (owing > 0)
+        return `this database takes over its shard, and folds first what the log held then: ${owing} records are left`;
       if (ownership && !ownership.owns()) return "this database takes over its shard from another one";
       if (!reader?.knowsEnds()) return "the broker has not said yet how much there is to fold";
       if (assigned >= partitions) return undefined;

@@ -2,7 +2,7 @@ import type { Admin } from "kafkajs";
 import { delay, monotonic, wallClock } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
-import { type End, type Position, partitionName, type Succession } from "../source.ts";
+import { type End, partitionName, type Succession } from "../source.ts";
 import { readGroupNotes } from "./group-notes.ts";
 import { createPreviousMembers } from "./previous-members.ts";
 
@@ -18,6 +18,13 @@ const MOVE_MS = 24 * 60 * MINUTE_MS;
 const RETURN_MS = MINUTE_MS;
 const LOOK_MS = 100;
 
+/** What is to be folded before a turn begins. */
+interface Owed {
+  readonly ends: readonly End[];
+  /** False of a partition that does not move: what it still holds is an open transaction. */
+  readonly moves: (partition: Pick<End, "topic" | "partition">) => boolean;
+}
+
 export type Ownership = ReturnType<typeof createOwnership>;
 
 /**
@@ -30,8 +37,10 @@ export function createOwnership(config: KafkaConfig, succession: Succession, log
   let has = false;
   let told = false;
   let moved = previousGroupId === undefined;
-  /** The offsets up to which the latest owner had folded, be it this one, where that is not committed here yet. */
-  let owed: ReadonlyMap<string, number> | undefined;
+  /** True where another database was told of, and this one has not come as far yet. */
+  let owes = false;
+  /** Where the log ended when it took over; undefined where nothing is owed, or that is not known yet. */
+  let owed: Owed | undefined;
   const previous = previousGroupId === undefined ? undefined : createPreviousMembers(config, previousGroupId);
 
   /** A note is a second old at most, unless its owner could not reach the group; then it lost it after a session. */
@@ -43,22 +52,28 @@ export function createOwnership(config: KafkaConfig, succession: Succession, log
     while (isStillGiven() && monotonic() < deadline) await delay(LOOK_MS);
   };
 
-  /** Records that are owed. */
+  /** Records that are still to be folded of those. */
   const owing = (): number => {
     if (!owed) return 0;
     const reached = new Map(succession.committed().map((one) => [partitionName(one), one.nextOffset]));
-    const left = [...owed].map(([name, offset]) => Math.max(0, offset - (reached.get(name) ?? 0)));
+    const { ends, moves } = owed;
+    const left = ends
+      .filter(moves)
+      .map((one) => Math.max(0, one.end - (reached.get(partitionName(one)) ?? 0)));
     const records = left.reduce((sum, one) => sum + one, 0);
-    if (records === 0) owed = undefined;
+    if (records === 0) {
+      owes = false;
+      owed = undefined;
+    }
     return records;
   };
   const isOwing = (): boolean => {
     try {
-      return owing() > 0;
+      owing();
     } catch {
       // The database can't be read just now: it is asked again.
-      return true;
     }
+    return owes;
   };
 
   return {
@@ -67,16 +82,11 @@ export function createOwnership(config: KafkaConfig, succession: Succession, log
      * before. Undefined before the group said so.
      */
     owns: (): boolean | undefined => (told ? has && moved && !isOwing() : undefined),
-    /** Records that are to be folded before that, since the latest owner had folded them. */
+    /** Records that are to be folded before that. */
     owing: (): number => (has ? owing() : 0),
-    /** The offset to be noted of a partition: who comes next has to fold what was told of before, too. */
-    noted: (partition: Pick<Position, "topic" | "partition" | "nextOffset">): number =>
-      Math.max(partition.nextOffset, owed?.get(partitionName(partition)) ?? 0),
-    /** Where the partitions end: a log that lost records owes none of them. */
-    endsAt(ends: readonly End[]): void {
-      if (!owed) return;
-      const known = new Map(ends.map((one) => [partitionName(one), one.end]));
-      owed = new Map([...owed].map(([name, offset]) => [name, Math.min(offset, known.get(name) ?? 0)]));
+    /** Where the partitions end that were taken over. */
+    endAt(ends: Owed): void {
+      if (owes) owed ??= ends;
     },
     term: (): number => term,
     /** What the members are doing that this one takes over from; undefined where there are none to wait for. */
@@ -91,6 +101,7 @@ export function createOwnership(config: KafkaConfig, succession: Succession, log
         term,
         number: succession.lastNumber(),
         moved,
+        owes: isOwing(),
         returns,
       }),
     /** Finds out, before the group is joined, whether this database was the latest owner. */
@@ -108,9 +119,10 @@ export function createOwnership(config: KafkaConfig, succession: Succession, log
       const isOurs = first.latest?.database === succession.database;
       if (!isOurs && first.latest?.returns) await awaitReturn(isStillGiven);
       if (!isStillGiven()) return;
-      const { latest, offsets } = await readGroupNotes(admin, config, groupId);
+      const { latest } = await readGroupNotes(admin, config, groupId);
       moved ||= latest?.moved ?? false;
-      owed = latest && offsets;
+      owes = latest !== undefined && (!isOurs || latest.owes);
+      owed = undefined;
       if (latest && !isOurs) {
         log.info({ groupId }, "taking over: all numbers go on above the earlier owner's");
         if (!(await succession.succeed(behindNote(latest.number)))) return;
@@ -129,6 +141,7 @@ export function createOwnership(config: KafkaConfig, succession: Succession, log
       if (has) log.warn({ groupId }, "another database owns the shard now; this one waits");
       term = 0;
       has = false;
+      owes = false;
       owed = undefined;
       told = true;
     },
