@@ -93,10 +93,14 @@ export function removeLeftovers(databaseDir: string): void {
   }
 }
 
-/** Removes what checks left behind that were killed: it holds what may be erased since. One at work has its file open. */
+/**
+ * Removes what checks left behind that were killed: it holds what may be erased since. One at work has its database open,
+ * and no slice of it by a name for longer than a moment.
+ */
 export function removeLeftChecks(databaseDir: string): void {
   for (const name of readdirSync(databaseDir)) {
     const file = join(databaseDir, name);
     if (/^lead_view\.verify-\d+\.sqlite$/.test(name) && !isOpen(file)) removeDatabase(file);
+    if (/^lead_view\.verify-\d+\.sqlite-slice-/.test(name)) rmSync(file, { force: true });
   }
 }

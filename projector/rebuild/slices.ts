@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { type Frame, frameOf, framesIn, leadByLead } from "../source/record-frames.ts";
 import type { SourceRecord } from "../source/source.ts";
 
@@ -113,7 +113,8 @@ const FACTORS = [0x9e3779b1, 0x85ebca6b, 0xc2b2ae35, 0x27d4eb2f, 0x165667b1, 0xd
 
 function openSlice(path: string): Slice {
   const file = openSync(path, "w+", 0o600);
-  unlinkSync(path);
+  // Whoever finds it by its name takes it for a dead one's, and removes it.
+  rmSync(path, { force: true });
   return { file, waiting: Buffer.allocUnsafe(WRITTEN_AT_ONCE), used: 0, bytes: 0 };
 }
 

@@ -1,6 +1,6 @@
 // Databases as several connections of several processes have them.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -51,11 +51,13 @@ test("an owner removes the database of a check that is gone, and leaves one that
     join(folder, name),
   ) as [string, string];
   openWriter(gone).close();
+  const slice = `${gone}-slice-1-0-95`;
+  writeFileSync(slice, "");
   const check = openWriter(atWork);
   check.pragma("journal_mode = OFF");
   check.exec("BEGIN; CREATE TABLE mine (x)");
   removeLeftChecks(folder);
-  expect([existsSync(atWork), existsSync(gone)]).toEqual([true, false]);
+  expect([atWork, gone, slice].map((file) => existsSync(file))).toEqual([true, false, false]);
   check.exec("COMMIT");
   check.pragma("journal_mode = WAL");
   check.exec("CREATE TABLE more (x)");
