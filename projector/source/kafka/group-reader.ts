@@ -2,7 +2,7 @@ import type { Admin, Consumer, EachBatchPayload } from "kafkajs";
 import { after, delay, every, monotonic, type Timer } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
-import { type Position, partitionName, recordHash, type Sink, SourceError } from "../source.ts";
+import { type End, type Position, partitionName, recordHash, type Sink, SourceError } from "../source.ts";
 import { isKafkaTrouble } from "./client.ts";
 import { heldOffsets, recreated, requireHeld } from "./history-check.ts";
 import { positionBehind, recordOfMessage } from "./kafka-record.ts";
@@ -55,6 +55,8 @@ export function createGroupReader({
   let queue: Promise<void> = Promise.resolve();
   let failed = false;
   let joined = false;
+  /** True once the ends of all partitions that are assigned are told. */
+  let areEndsTold = false;
   let noted = "";
   let noting: Promise<void> = Promise.resolve();
   let idle: Timer | undefined;
@@ -153,7 +155,10 @@ export function createGroupReader({
       await ownership.take(admin, () => assignment === given && !failed, noteInGroup);
     // Taken away again in the meantime.
     if (assignment !== given) ownership?.lose();
-    else await check();
+    else {
+      await check();
+      areEndsTold = assignment === given;
+    }
   };
 
   /** One at a time: kafkajs can have two handlers alive after a rebalance (its issue 1097). */
@@ -220,6 +225,7 @@ export function createGroupReader({
     assigned(given: Assignment): void {
       assignment = given;
       unread.clear();
+      areEndsTold = false;
       if (partitionsIn(given) === 0) ownership?.lose();
       try {
         seekAll();
@@ -274,7 +280,8 @@ export function createGroupReader({
       ownership
         ?.lookAtPrevious(admin, sink.positions())
         .catch((error) => log.debug({ error: error.message }, "the previous group can't be looked at")),
-    ends: unread.ends,
+    /** None before all are told: some alone would pass for all that there is to read. */
+    ends: (): readonly End[] => (areEndsTold ? unread.ends() : []),
     /** How many partitions are assigned to this member; undefined before it has joined the group. */
     assignedPartitions: (): number | undefined => (joined ? partitionsIn(assignment) : undefined),
     /** The partitions whose records stand before the ends, and still move. */
