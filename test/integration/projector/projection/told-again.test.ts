@@ -123,3 +123,22 @@ test("what is appended while a session is at work does not keep it from being ov
   await stop();
   store.close();
 });
+
+test("whoever a lead's leaving connected for a moment, of those that share a placeholder, is told again", async () => {
+  const { say } = createSpeaker();
+  const leads = Array.from({ length: 201 }, (_, index) => `lead-${index}`);
+  const email = "none@example.com";
+  const created = leads.map((leadId) => say({ leadId, event: "lead.created", data: { email } }));
+  const away = [
+    say({ leadId: "lead-0", event: "lead.updated", data: { email: "own@example.com" } }),
+    say({ leadId: "lead-0", event: "lead.updated", data: { email } }),
+  ];
+  const told = loses(created, away.slice(0, 1));
+  const store = openStore(file);
+  const { live, stop } = begin(store, () => [endOf(away[1] as SourceRecord)]);
+  await take(live, away);
+  await live.between(() => undefined);
+  expect(tellingOf(store, told).sort()).toEqual([...leads].sort());
+  await stop();
+  store.close();
+});
