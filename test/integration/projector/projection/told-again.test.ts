@@ -11,6 +11,7 @@ import {
 import { createProjection } from "../../../../projector/projection/projection.ts";
 import { createRepeats } from "../../../../projector/projection/repeats.ts";
 import { type End, partitionName, type SourceRecord } from "../../../../projector/source/source.ts";
+import { renumberViews } from "../../../../projector/store/renumber.ts";
 import { openStore, type Store } from "../../../../projector/store/store.ts";
 import { createSpeaker } from "../../../harness/events.ts";
 import { diskTrouble, failingStore } from "../../../harness/failing-store.ts";
@@ -140,5 +141,25 @@ test("whoever a lead's leaving connected for a moment, of those that share a pla
   await live.between(() => undefined);
   expect(tellingOf(store, told).sort()).toEqual([...leads].sort());
   await stop();
+  store.close();
+});
+
+test("new numbers above another owner's are on the disk before anybody is told that they are", async () => {
+  const { say } = createSpeaker();
+  const store = openStore(file);
+  fold(store, [say({ event: "lead.created", data: { firstName: "Ann" } })]);
+  const levels: unknown[] = [];
+  const noting: Store = {
+    ...store,
+    transaction(work) {
+      levels.push(store.db.pragma("synchronous", { simple: true }));
+      return store.transaction(work);
+    },
+  };
+  const until = { log: silent, signal: new AbortController().signal };
+  await renumberViews(noting, store.numbers.last() + 1_000_000_000, until);
+  const full = 2;
+  expect(levels.length).toBeGreaterThan(1);
+  expect(new Set(levels)).toEqual(new Set([full]));
   store.close();
 });
