@@ -128,7 +128,8 @@ export function startServing(
     ended,
     // Whoever asked is told that it is done: a power cut does not take it back.
     betweenCommits: (work) => between(() => durably(store.db, () => work(store, projection.write))),
-    hasFoldedWhatWas: () => repeats.areOver(projection.positions()),
+    // What is under way may be dropped yet.
+    hasFoldedWhatWas: () => repeats.areOver(store.positions.all()),
     tap(onRecord) {
       taps.add(onRecord);
       return () => void taps.delete(onRecord);

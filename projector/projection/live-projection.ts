@@ -218,6 +218,7 @@ export function createLiveProjection(options: LiveOptions): LiveProjection {
   };
 
   const handOver = ({ records, positions, more }: Batch) => {
+    if (repeats?.mayCome(current.values())) open.mayRepeat = true;
     const shares = halves.map(() => ({ records: [] as SourceRecord[], bytes: 0 }));
     for (const record of fresh(records, current)) {
       const share = shares[shares.length === 1 ? 0 : hashOfLead(record, decode) % shares.length];
@@ -233,7 +234,6 @@ export function createLiveProjection(options: LiveOptions): LiveProjection {
       current.set(name, position);
       open.moved.add(name);
     }
-    if (repeats?.among(positions)) open.mayRepeat = true;
     const takes = !more || open.bytes > MOST_PENDING_BYTES || open.records > MOST_PENDING_RECORDS;
     for (const [index, half] of halves.entries()) {
       const share = shares[index] as (typeof shares)[number];

@@ -29,7 +29,7 @@ export interface MatchingChange {
   readonly alone: ReadonlySet<string>;
 }
 
-/** A shared identity that a batch touches, and the leads of the batch that come to it. */
+/** A shared identity that a batch touches, and the leads of the batch that come to it, or that it lacked for a while. */
 interface TouchedKey {
   readonly key: IdentityKey;
   readonly joining: Set<string>;
@@ -55,7 +55,8 @@ export function writeIdentities(
     return made;
   };
   for (const lead of leads) {
-    if (mayRepeat) for (const left of lead.left) keysOf(left).map(touch);
+    // While it was away, a placeholder may have been none.
+    if (mayRepeat) for (const key of lead.left.flatMap(keysOf)) touch(key).joining.add(lead.leadId);
     if (lead.identity === undefined && !lead.erased && !lead.replaces) continue;
     const { leadId } = lead;
     const before = storedIdentity(store, leadId);

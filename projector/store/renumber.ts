@@ -1,5 +1,6 @@
 import { nextTurn } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
+import { durably } from "./durably.ts";
 import type { Store } from "./store.ts";
 import { untilPassed } from "./until-passed.ts";
 
@@ -18,7 +19,9 @@ export async function renumberViews(
   above: number,
   until: { readonly log: Logger; readonly signal: AbortSignal },
 ): Promise<boolean> {
-  const lastingly = <T>(work: () => T) => untilPassed("the view database", work, until);
+  // What others are told of next, as that these views are the shard's now, a power cut does not take back.
+  const lastingly = <T>(work: () => T) =>
+    untilPassed("the view database", () => durably(store.db, work), until);
   const below = store.db
     .prepare<[number, number], string>(
       "SELECT lead_id FROM lead_view WHERE number <= ? ORDER BY number LIMIT ?",

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createLiveProjection } from "../../projector/projection/live-projection.ts";
 import { createProjection } from "../../projector/projection/projection.ts";
 import { createRepeats } from "../../projector/projection/repeats.ts";
-import type { SourceRecord } from "../../projector/source/source.ts";
+import { type End, partitionName, type SourceRecord } from "../../projector/source/source.ts";
 import { openStore, type Store } from "../../projector/store/store.ts";
 import { TOPICS } from "../../shared/events/catalogue.ts";
 import type { ChangeRow } from "../../shared/view/change.ts";
@@ -27,7 +27,9 @@ type Change =
   | { phoneNumber: string | null }
   | "delete"
   | "restore"
-  | "erase";
+  | "erase"
+  | "add item"
+  | "remove item";
 
 /** Few values, so that views become again what they were. */
 const change: fc.Arbitrary<Change> = fc.oneof(
@@ -37,6 +39,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   { weight: 1, arbitrary: fc.constant("delete" as const) },
   { weight: 1, arbitrary: fc.constant("restore" as const) },
   { weight: 1, arbitrary: fc.constant("erase" as const) },
+  { weight: 2, arbitrary: fc.constantFrom("add item" as const, "remove item" as const) },
 );
 const changes = fc.array(fc.tuple(fc.integer({ min: 0, max: 3 }), change), { minLength: 6, maxLength: 30 });
 const lives = fc.record({
@@ -46,6 +49,10 @@ const lives = fc.record({
   /** After how many records the first life commits, and the second one. */
   cuts: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 }),
   again: fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 3 }),
+  /** Of a hundred records behind the lost ones: how many the log holds when the second life begins. */
+  held: fc.integer({ min: 0, max: 100 }),
+  /** Whose turn it is in the second life: a broker hands over each partition by itself. */
+  turns: fc.array(fc.constantFrom(TOPICS.lead, TOPICS.checklist), { minLength: 1, maxLength: 5 }),
   /** After which commits the subscriber looks. */
   looks: fc.array(fc.boolean(), { minLength: 1, maxLength: 5 }),
 });
@@ -60,11 +67,21 @@ function recordsOf(said: readonly (readonly [number, Change])[]): SourceRecord[]
     if (what === "erase") return record(TOPICS.lead, { key: Buffer.from(leadId) });
     if (what === "delete")
       return say({ leadId, event: "lead.deleted", data: { deletedAt: "2026-06-01T00:00:00.000Z" } });
+    if (what === "add item")
+      return say({ leadId, event: "checklist_item.added", data: { item: { id: "i" } } });
+    if (what === "remove item") return say({ leadId, event: "checklist_item.removed", data: { id: "i" } });
     if (what === "restore") return say({ leadId, event: "lead.restored", data: {} });
     return say({ leadId, event: "lead.updated", data: what });
   });
   return [...created, ...later];
 }
+
+/** Where each partition ends. */
+const endsOf = (records: readonly SourceRecord[]): End[] =>
+  [...Map.groupBy(records, partitionName).values()].map((all) => {
+    const { topic, partition, nextOffset: end } = positionAfter(all.at(-1) as SourceRecord);
+    return { topic, partition, end };
+  });
 
 /** Keeps the latest that it was told of each lead, and goes on behind the last number. */
 function createSubscriber() {
@@ -90,7 +107,7 @@ const served = (store: Store): Record<string, string> =>
   );
 
 /** What was lost had a lead match another one, or match it under another name; in the end it does not. */
-const ONCE = { lost: 50, cuts: [1], again: [30], looks: [true] };
+const ONCE = { lost: 50, cuts: [1], again: [30], looks: [true], held: 100, turns: [TOPICS.lead] };
 const MATCHES: [[number, Change][], typeof ONCE & { kept: number }][] = [
   [
     [
@@ -114,7 +131,7 @@ const MATCHES: [[number, Change][], typeof ONCE & { kept: number }][] = [
 test("after commits were lost that a subscriber was told of, it is told of every view that is another one", async () => {
   let runs = 0;
   await fc.assert(
-    fc.asyncProperty(changes, lives, async (said, { kept, lost, cuts, again, looks }) => {
+    fc.asyncProperty(changes, lives, async (said, { kept, lost, cuts, again, looks, held, turns }) => {
       const file = join(folder, `${runs++}.sqlite`);
       const records = recordsOf(said);
       const keptUpTo = Math.floor((kept * records.length) / 100);
@@ -144,17 +161,21 @@ test("after commits were lost that a subscriber was told of, it is told of every
 
       const second = openStore(file);
       const stopping = new AbortController();
-      const { topic } = records[0] as SourceRecord;
+      const heldUpTo = lostUpTo + Math.floor((held * (records.length - lostUpTo)) / 100);
       const live = createLiveProjection({
         store: second,
         decode,
         log: silent,
         signal: stopping.signal,
-        repeats: createRepeats(() => [{ topic, partition: 0, end: records.length }]),
+        repeats: createRepeats(() => endsOf(records.slice(0, heldUpTo))),
       });
-      for (let at = keptUpTo, next = 0; at < records.length; next++) {
-        const taken = records.slice(at, at + (again[next % again.length] as number));
-        at += taken.length;
+      const left = Map.groupBy(records.slice(keptUpTo), ({ topic }) => topic);
+      for (let next = 0; left.size > 0; next++) {
+        const turn = turns[next % turns.length] as string;
+        const topic = left.has(turn) ? turn : ([...left.keys()][0] as string);
+        const waiting = left.get(topic) as SourceRecord[];
+        const taken = waiting.splice(0, again[next % again.length]);
+        if (waiting.length === 0) left.delete(topic);
         await live.take({
           records: taken,
           positions: [positionAfter(taken.at(-1) as SourceRecord)],
@@ -168,6 +189,6 @@ test("after commits were lost that a subscriber was told of, it is told of every
       expect(subscriber.latest()).toEqual(served(second));
       second.close();
     }),
-    { numRuns: 40, examples: MATCHES },
+    { numRuns: 100, examples: MATCHES },
   );
 }, 60_000);

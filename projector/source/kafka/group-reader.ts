@@ -2,7 +2,7 @@ import type { Admin, Consumer, EachBatchPayload } from "kafkajs";
 import { after, delay, every, monotonic, type Timer } from "../../../shared/clock.ts";
 import type { KafkaConfig } from "../../../shared/kafka-config.ts";
 import type { Logger } from "../../../shared/log.ts";
-import { type Position, partitionName, recordHash, type Sink, SourceError } from "../source.ts";
+import { type End, type Position, partitionName, recordHash, type Sink, SourceError } from "../source.ts";
 import { isKafkaTrouble } from "./client.ts";
 import { heldOffsets, recreated, requireHeld } from "./history-check.ts";
 import { positionBehind, recordOfMessage } from "./kafka-record.ts";
@@ -55,7 +55,10 @@ export function createGroupReader({
   let queue: Promise<void> = Promise.resolve();
   let failed = false;
   let joined = false;
+  /** True once it was told how much there is to fold of what it was given last, having had nothing. */
   let knowsEnds = false;
+  /** True once the ends of all partitions that are assigned are told. */
+  let areEndsTold = false;
   let noted = "";
   let noting: Promise<void> = Promise.resolve();
   let idle: Timer | undefined;
@@ -157,6 +160,7 @@ export function createGroupReader({
     else {
       await check();
       ownership?.endAt({ ends: unread.ends(), moves: unread.moves });
+      areEndsTold = assignment === given;
     }
   };
 
@@ -225,6 +229,7 @@ export function createGroupReader({
       if (partitionsIn(assignment) === 0) knowsEnds = false;
       assignment = given;
       unread.clear();
+      areEndsTold = false;
       if (partitionsIn(given) === 0) ownership?.lose();
       try {
         seekAll();
@@ -280,7 +285,8 @@ export function createGroupReader({
       ownership
         ?.lookAtPrevious(admin)
         .catch((error) => log.debug({ error: error.message }, "the previous group can't be looked at")),
-    ends: unread.ends,
+    /** None before all are told: some alone would pass for all that there is to read. */
+    ends: (): readonly End[] => (areEndsTold ? unread.ends() : []),
     /** False where it has begun to read and was not told yet how much there is. */
     knowsEnds: (): boolean => knowsEnds,
     /** How many partitions are assigned to this member; undefined before it has joined the group. */
