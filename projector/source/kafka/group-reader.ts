@@ -187,6 +187,13 @@ export function createGroupReader({
     });
   };
 
+  /** Moves over what the broker keeps of transactions, or was compacted away: nothing of it is handed over. */
+  const moveOver = async (position: Position, next: number): Promise<void> => {
+    if (next <= position.nextOffset) return;
+    await sink.handle({ records: [], positions: [{ ...position, nextOffset: next }], more: true });
+    commitWhenIdle();
+  };
+
   const fold = async ({ batch, heartbeat, isStale }: EachBatchPayload): Promise<void> => {
     await settled(heartbeat);
     // kafkajs hands over the rest of a fetch though its partitions went to somebody else.
@@ -221,6 +228,8 @@ export function createGroupReader({
       await sink.handle({ records, positions: [reached], more, keepAlive: heartbeat });
     }
     if (more) commitWhenIdle();
+    // The record before the position came again, and behind it nothing but those.
+    if (fresh.length === 0) await moveOver(position, Number(batch.lastOffset()) + 1);
     onBatch();
   };
 
@@ -252,9 +261,7 @@ export function createGroupReader({
       const passing = inTurn(async () => {
         const position = positionOf(topicOf.get(name) as string, partition);
         const [first, next] = [Number(firstOffset ?? lastOffset), Number(lastOffset) + 1];
-        if (first > position.nextOffset || next <= position.nextOffset) return;
-        await sink.handle({ records: [], positions: [{ ...position, nextOffset: next }], more: true });
-        commitWhenIdle();
+        if (first <= position.nextOffset) await moveOver(position, next);
       });
       passing.catch(fail);
     },
