@@ -83,7 +83,7 @@ export const HANDLERS: Handlers = {
       const serving = owner.positions().length > 0 ? owner.generation() : undefined;
       const { compared } = await runBuild({ ...task, serving }, progressTo(onProgress), signal);
       onProgress({ phase: "switch", done: 0, total: 0 });
-      await owner.switchTo(generation, { compared, acceptLoss: false });
+      await owner.switchTo(generation, { compared, acceptLoss: false, signal });
     });
     return { generation };
   },
@@ -209,7 +209,7 @@ async function rebuild(
     if (switches) {
       onProgress({ phase: "switch", done: 0, total: 0 });
       try {
-        await owner.switchTo(generation, { compared, acceptLoss });
+        await owner.switchTo(generation, { compared, acceptLoss, signal });
       } catch (error) {
         removeDatabase(made);
         throw error;

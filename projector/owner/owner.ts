@@ -49,6 +49,8 @@ export interface SwitchOptions {
   readonly compared: Compared | undefined;
   /** True where the generation may know less of the log than the serving one does. */
   readonly acceptLoss: boolean;
+  /** Stops it while the log is read, which can be long; nothing is switched then. */
+  readonly signal: AbortSignal;
 }
 
 /** What runs in the serving generation; undefined where a command is the owner for as long as it takes. */
@@ -104,7 +106,7 @@ export function createOwner(
       await catchUp(store, { source: openHistorySource(config, log), decode, signal, options });
       return true;
     } catch (error) {
-      if (isPassing(error)) throw error;
+      if (signal.aborted || isPassing(error)) throw error;
       log.warn(
         { file, error: (error as Error).message },
         "the serving views can't be folded on: all views get new versions, and are told again",
@@ -136,9 +138,8 @@ export function createOwner(
         inHand.delete(generation);
       }
     },
-    async switchTo(generation, { compared, acceptLoss }) {
+    async switchTo(generation, { compared, acceptLoss, signal }) {
       const hasFoldedWhatWas = fold?.hasBegun() && fold.hasFoldedWhatWas();
-      const { signal } = new AbortController();
       await fold?.pause();
       try {
         const from = servingGeneration(databaseDir);

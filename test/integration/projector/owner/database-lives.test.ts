@@ -236,3 +236,21 @@ test("a rebuild from another log is refused unless the loss is accepted, however
   expect(Object.keys(served())).toEqual(["x", "y", "z"]);
   await fold();
 });
+
+test("a switch that is to fold a backlog first can be stopped, and nothing is switched then", async () => {
+  at.say("a", "lead.created", { firstName: "Ann" });
+  await fold();
+  at.say("a", "lead.updated", { firstName: "Bob" });
+  const from = at.serving();
+  const folded = at.folded();
+  const stopping = new AbortController();
+  const onProgress = ({ phase }: { readonly phase: string }) => {
+    if (phase === "switch") stopping.abort();
+  };
+  await expect(
+    HANDLERS.rebuild(REBUILD, { owner, signal: stopping.signal, onProgress }),
+  ).rejects.toMatchObject({ name: "AbortError" });
+  expect(at.serving()).toBe(from);
+  expect(at.folded()).toBe(folded);
+  expect(at.nameOf("a")).toBe("Ann");
+});

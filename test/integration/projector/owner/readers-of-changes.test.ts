@@ -107,6 +107,32 @@ test("a clock that goes back gives no number again", () => {
   store.close();
 });
 
+test("a power cut gives no number a second content while the numbers are ahead of the clock, as behind another owner's", () => {
+  const subscriber = createSubscriber();
+  const before = openStore(file);
+  before.transaction(() => before.numbers.raise((Date.now() + 86_400_000) * 1_000));
+  fold(before, created);
+  before.db.pragma("wal_checkpoint(TRUNCATE)");
+  copyFileSync(file, `${file}.copy`);
+  for (const record of updated.slice(0, 10)) fold(before, [record]);
+  subscriber.read(before);
+  before.close();
+  copyFileSync(`${file}.copy`, file);
+  const after = openStore(file);
+  // What can't be written the first time takes nothing of that back.
+  expect(() =>
+    after.transaction((next) => {
+      next();
+      throw new Error("the disk is full");
+    }),
+  ).toThrow();
+  const more = say({ leadId: "lead-0", event: "lead.updated", data: { firstName: "New" } });
+  fold(after, [...updated.slice(0, 10), more]);
+  subscriber.read(after);
+  expect(subscriber.latest()).toEqual(served(after));
+  after.close();
+});
+
 test("a view that a refold took away, and that comes again, goes on under higher numbers", async () => {
   const store = openStore(file);
   fold(store, created.slice(0, 1));
