@@ -1,5 +1,6 @@
 import { plain } from "../../shared/events/exact-json.ts";
 import { emailKey, phoneKey } from "../../shared/identity-keys.ts";
+import type { Fields } from "./entity.ts";
 import type { LeadPart } from "./lead-part.ts";
 
 /** What other leads see of a lead, and what it is matched by (rule: matching leads). */
@@ -36,6 +37,22 @@ export function identityOf({ leadId, createdBy, record }: LeadPart): Identity | 
     card: JSON.stringify(card).slice(0, -1),
   };
 }
+
+/** Of a record what others see of the lead, and what decides whether they do. */
+const SEEN_BY_OTHERS = [
+  "firstName",
+  "lastName",
+  "businessName",
+  "email",
+  "phoneNumber",
+  "createdAt",
+  "deletedAt",
+  "isTest",
+] as const;
+
+/** True where a record says the same to other leads as it did before. */
+export const looksTheSame = (before: Fields, after: Fields): boolean =>
+  before === after || SEEN_BY_OTHERS.every((name) => (before[name] ?? null) === (after[name] ?? null));
 
 /** A text as the database can look it up: it has UTF-8, or is none. */
 function findable(value: unknown): string | null {

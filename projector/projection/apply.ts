@@ -8,6 +8,7 @@ import { type ActionLogEvent, foldActionLog, isPatch } from "../fold/action-log.
 import type { Fields } from "../fold/entity.ts";
 import { foldPart, isActionLogEvent } from "../fold/fold.ts";
 import { FoldError } from "../fold/fold-error.ts";
+import { looksTheSame } from "../fold/identity.ts";
 import { TOUCHED } from "../fold/lead-part.ts";
 import { hasMark, markOf, remember } from "../fold/seen-events.ts";
 import type { SourceRecord } from "../source/source.ts";
@@ -55,8 +56,7 @@ export function applyDecoded(
   if (!isRepeat) {
     const before = held.part.record;
     for (const event of events) applyEvent(held, event);
-    const { email, phoneNumber } = held.part.record;
-    if (before.email !== email || before.phoneNumber !== phoneNumber) noteLeft(lead, workspaceId, before);
+    if (!looksTheSame(before, held.part.record)) noteLeft(lead, workspaceId, before);
   }
   if (mark !== undefined) {
     if (marks.length === 0) held.seen.set(topic, marks);

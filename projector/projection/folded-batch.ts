@@ -43,7 +43,7 @@ export interface FoldedLead {
   readonly owner: string | null;
   /** The trace of the latest event (W3C Trace Context); null where it came with none. */
   readonly traceparent: string | null;
-  /** What it was matched by on the way, and is not any more. */
+  /** What it was matched by on the way, whenever it was to look otherwise to those that it matched. */
   readonly left: readonly LeftKeys[];
   /** The parts that changed. */
   readonly parts: readonly FoldedPart[];

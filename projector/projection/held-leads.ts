@@ -31,7 +31,7 @@ export interface HeldLead {
   traceparent: string | null;
   /** True where what is folded is all there is: what is stored of the lead gives way to it. */
   replaces: boolean;
-  /** What it was matched by and is not any more, since the last batch. */
+  /** See FoldedLead; since the last batch. */
   left: LeftKeys[];
   /** True where it waits for the next batch. */
   changed: boolean;

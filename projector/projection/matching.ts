@@ -61,10 +61,8 @@ export function writeIdentities(
     const { leadId } = lead;
     const before = storedIdentity(store, leadId);
     const after = identityAfter(lead);
-    if (before?.workspaceId === after?.workspaceId && sameIdentity(identityIn(before), identityIn(after))) {
-      if (mayRepeat && after) keysOfOwned(after).map(touch);
+    if (before?.workspaceId === after?.workspaceId && sameIdentity(identityIn(before), identityIn(after)))
       continue;
-    }
     const keysBefore = before ? keysOfOwned(before) : [];
     const namesBefore = new Set(keysBefore.map(nameOf));
     for (const key of keysBefore) touch(key);

@@ -144,6 +144,25 @@ test("whoever a lead's leaving connected for a moment, of those that share a pla
   store.close();
 });
 
+test("of a repeat that others see nothing of, they are not told", async () => {
+  const { say } = createSpeaker();
+  const email = "a@example.com";
+  const created = ["lead-0", "lead-1"].map((leadId) =>
+    say({ leadId, event: "lead.created", data: { email } }),
+  );
+  const again = ["a.example", "b.example"].map((website) =>
+    say({ leadId: "lead-0", event: "lead.updated", data: { website } }),
+  );
+  const told = loses(created, again);
+  const store = openStore(file);
+  const { live, stop } = begin(store, () => [endOf(again[1] as SourceRecord)]);
+  await take(live, again);
+  await live.between(() => undefined);
+  expect(tellingOf(store, told)).toEqual(["lead-0"]);
+  await stop();
+  store.close();
+});
+
 test("new numbers above another owner's are on the disk before anybody is told that they are", async () => {
   const { say } = createSpeaker();
   const store = openStore(file);
