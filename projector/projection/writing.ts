@@ -1,7 +1,7 @@
 import { monotonic, wallClock } from "../../shared/clock.ts";
 import type { DeadLetter } from "../store/dead-letters.ts";
 import type { NextNumber } from "../store/numbers.ts";
-import { markUnscrubbed } from "../store/scrub.ts";
+import { hasTraces, markTraces, markUnscrubbed } from "../store/scrub.ts";
 import type { Store } from "../store/store.ts";
 import type { FoldedBatch, FoldedCounts, FoldedLead, FoldedPart, Writing } from "./folded-batch.ts";
 import { createMatching, type MatchingChange, writeIdentities } from "./matching.ts";
@@ -100,7 +100,7 @@ function writePart({ leads, actionLogs }: Store, leadId: string, part: FoldedPar
 
 /** Makes room for a lead that was folded again from its first event on. */
 function clearLead(store: Store, next: NextNumber, { leadId, owner, traceparent }: FoldedLead): void {
-  removeParts(store, leadId);
+  if (removeParts(store, leadId) > 0) markTraces(store);
   const before = store.views.head(leadId);
   if (owner !== null || !before || before.status === null) return;
   buryView(store, next, { leadId, workspaceId: before.workspaceId, traceparent });
@@ -126,7 +126,7 @@ function eraseLead(
   const parts = removeParts(store, leadId);
   store.erased.add(leadId);
   const letters = store.deadLetters.erase(leadId);
-  if (parts + letters > 0) markUnscrubbed(store);
+  if (parts + letters > 0 || hasTraces(store)) markUnscrubbed(store);
   for (const generation of keptGenerations) store.erased.addDuty({ generation, leadId });
   if (workspaceId !== null) buryView(store, next, { leadId, workspaceId, traceparent });
 }

@@ -93,6 +93,7 @@ export function takeOver(
       db.exec(`
       INSERT OR IGNORE INTO main.discarded SELECT * FROM serving.discarded;
       DELETE FROM main.dead_letter WHERE (topic, "partition", "offset") IN (SELECT * FROM main.discarded);
+      INSERT INTO main.meta SELECT 'traces', '1' WHERE changes() > 0 ON CONFLICT DO NOTHING;
       UPDATE main.dead_letter AS m SET published = 1 WHERE EXISTS (
         SELECT 1 FROM serving.dead_letter s WHERE s.published = 1
           AND s.topic = m.topic AND s."partition" = m."partition" AND s."offset" = m."offset")`);

@@ -1,6 +1,8 @@
 import type { Connection } from "../../shared/sqlite.ts";
 import { headersFromJson, headersToJson } from "../source/headers.ts";
 import type { Headers, RecordPosition, SourceRecord } from "../source/source.ts";
+import { createMeta } from "./meta.ts";
+import { markTraces } from "./scrub.ts";
 
 /** A record that could not be folded, and why. */
 export interface DeadLetter {
@@ -85,6 +87,13 @@ export function createDeadLetters(db: Connection) {
   );
   const remove = db.prepare<[string, number, number]>(`DELETE FROM dead_letter WHERE ${AT}`);
   const count = db.prepare<[], number>("SELECT count(*) FROM dead_letter").pluck();
+  const meta = createMeta(db);
+  /** Its lead may be erased later, when nothing is found of it any more. */
+  const removeOne = (topic: string, partition: number, offset: number): boolean => {
+    const found = remove.run(topic, partition, offset).changes === 1;
+    if (found) markTraces({ meta });
+    return found;
+  };
   const inOneTransaction = db.transaction((work: () => void) => work());
   return {
     /** Keeps a record; one that was discarded before, or is kept already, is not new. */
@@ -127,14 +136,13 @@ export function createDeadLetters(db: Connection) {
     markPublished(letters: readonly RecordPosition[]): void {
       for (const { topic, partition, offset } of letters) markPublished.run(topic, partition, offset);
     },
-    /** @returns false where there is no such letter */
-    remove: ({ topic, partition, offset }: RecordPosition): boolean =>
-      remove.run(topic, partition, offset).changes === 1,
+    /** To be called within a transaction. @returns false where there is no such letter */
+    remove: ({ topic, partition, offset }: RecordPosition): boolean => removeOne(topic, partition, offset),
     /** Removes a letter for good: no rebuild brings it back. @returns false where there is no such letter */
     discard({ topic, partition, offset }: RecordPosition): boolean {
       let found = false;
       inOneTransaction.immediate(() => {
-        found = remove.run(topic, partition, offset).changes === 1;
+        found = removeOne(topic, partition, offset);
         if (found) discard.run(topic, partition, offset);
       });
       return found;

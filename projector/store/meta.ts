@@ -1,7 +1,14 @@
 import type { Connection } from "../../shared/sqlite.ts";
 
 /** Facts of the database file: see the table's comment in migrations/. */
-export type Fact = "fold_version" | "shard" | "superseded" | "held_back" | "unscrubbed" | "replica";
+export type Fact =
+  | "fold_version"
+  | "shard"
+  | "superseded"
+  | "held_back"
+  | "unscrubbed"
+  | "traces"
+  | "replica";
 
 export function createMeta(db: Connection) {
   const get = db.prepare<[string], string>("SELECT value FROM meta WHERE name = ?").pluck();

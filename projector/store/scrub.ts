@@ -13,8 +13,21 @@ const MOST_SCRUBBED = 256 * 1024 ** 2;
 export const markUnscrubbed = ({ meta }: Pick<Store, "meta">): void =>
   meta.set("unscrubbed", String(Number(meta.get("unscrubbed") ?? 0) + 1));
 
-/** The mark that is to be scrubbed away; undefined where there is none. */
-const unscrubbed = ({ meta }: Pick<Store, "meta">): string | undefined => meta.get("unscrubbed");
+/**
+ * Notes, within the transaction, that something was removed of a lead that is not erased: what the file keeps of it belongs to
+ * nothing that an erase would find.
+ */
+export const markTraces = ({ meta }: Pick<Store, "meta">): void =>
+  meta.set("traces", String(Number(meta.get("traces") ?? 0) + 1));
+
+/** True where the file may hold traces of leads of which nothing is stored. */
+export const hasTraces = ({ meta }: Pick<Store, "meta">): boolean => meta.get("traces") !== undefined;
+
+/** What is to be scrubbed away; undefined where nothing was erased. */
+function unscrubbed({ meta }: Pick<Store, "meta">): string | undefined {
+  const mark = meta.get("unscrubbed");
+  return mark === undefined ? undefined : `${mark} ${meta.get("traces") ?? ""}`;
+}
 
 /**
  * Rewrites a database that leads were erased from, into its write-ahead log. A file that is too large for it stays marked,
@@ -29,9 +42,13 @@ export function scrub(store: Pick<Store, "db" | "meta">): string | undefined {
   return mark;
 }
 
-/** Takes the mark away, where nothing was erased since it was read. */
-export function endScrub(store: Pick<Store, "meta">, mark: string): void {
-  if (unscrubbed(store) === mark) store.meta.remove("unscrubbed");
+/** Takes the marks away, where nothing was erased or removed since they were read. */
+export function endScrub(store: Pick<Store, "meta" | "transaction">, mark: string): void {
+  store.transaction(() => {
+    if (unscrubbed(store) !== mark) return;
+    store.meta.remove("unscrubbed");
+    store.meta.remove("traces");
+  });
 }
 
 export interface Scrubbing {

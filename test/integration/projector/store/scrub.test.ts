@@ -61,6 +61,32 @@ test("an erase of which only a dead letter was kept marks the file too", () => {
   }
 });
 
+test("an erase of a lead of which only what was discarded spoke marks the file too, until that is rewritten", async () => {
+  const projector = openProjector(join(folder, "views.sqlite"));
+  const { store } = projector;
+  const { record } = createSpeaker();
+  const scrub = createScrubber({
+    store,
+    checkpointer: { truncate: () => undefined, isTruncated: () => true },
+    between: async (work) => work(),
+  });
+  const marks = () => [store.meta.get("unscrubbed"), store.meta.get("traces")];
+  try {
+    const letter = record("omni.document", { value: Buffer.from("no JSON") });
+    projector.foldBatch([letter]);
+    store.deadLetters.discard(letter);
+    projector.foldBatch([record("omni.lead", {})]);
+    expect(marks()).toEqual(["1", "1"]);
+    for (let turn = 0; turn < 2; turn++) await scrub();
+    expect(marks()).toEqual([undefined, undefined]);
+    // Of one that never was nothing is left.
+    projector.foldBatch([record("omni.lead", { key: Buffer.from("lead-2") })]);
+    expect(marks()).toEqual([undefined, undefined]);
+  } finally {
+    projector.close();
+  }
+});
+
 test("a file whose maker died before it made the tables holds nothing yet", () => {
   writeFileSync(generationFile(folder, 1), "");
   expect(() => openStoreToRead({ databaseDir: folder })).toThrow("holds nothing yet");
