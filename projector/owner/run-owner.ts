@@ -199,14 +199,17 @@ async function eraseFromKept(
       const leadIds = duties.filter((duty) => duty.generation === generation).map(({ leadId }) => leadId);
       done = await owner.eraser.erase(owner.config.databaseDir, generation, leadIds);
       if (done) {
-        await owner
+        // A switch came between, or the database is busy: the duty is done again, after a while.
+        done = await owner
           .betweenCommits((store) => {
             store.transaction(() => {
               for (const leadId of leadIds) store.erased.endDuty({ generation, leadId });
             });
           })
-          // A switch came between: the duty is done again in the generation that serves then.
-          .catch(() => undefined);
+          .then(
+            () => true,
+            () => false,
+          );
       }
     }
     const wait = done ? 0 : generation === undefined ? LOOK_MS : ERASE_RETRY_MS;

@@ -99,9 +99,14 @@ export class Machine {
   async advance(ms: number): Promise<void> {
     const until = this.now + ms;
     await this.drain();
-    for (;;) {
+    for (let atOnce = 0; ; ) {
       const [next] = this.#heap;
       if (!next || next.at > until) break;
+      atOnce = next.at > this.now ? 0 : atOnce + 1;
+      if (atOnce > MOST_AT_ONCE) {
+        this.crashes.push(`${next.actor?.name ?? "nobody"} does something again and again without any wait`);
+        return;
+      }
       this.#pop();
       if (next.stopped || (next.actor && !next.actor.alive)) continue;
       this.now = Math.max(this.now, next.at);
@@ -233,6 +238,8 @@ export class Machine {
   }
 }
 
+/** Timers that are due at one moment: more are a loop that no time passes in. */
+const MOST_AT_ONCE = 20_000;
 const FIRST_PID = 1_000_000;
 const realPid = process.pid;
 const realKill = process.kill.bind(process);
