@@ -28,6 +28,13 @@ export interface WritingView {
   readonly doubtful: number;
 }
 
+/** Below all numbers, also of a view that has none. */
+export const NOTHING_DOUBTFUL = -1;
+
+/** What is stored, where it is what was told last for sure. */
+const undoubted = (before: ViewHead, doubtful: number): ViewHead | undefined =>
+  before.number > doubtful ? before : undefined;
+
 /**
  * Writes a lead's view, with its matching leads put in their place. It gets a new number, and subscribers are told, only
  * where a section's bytes changed, which their hashes tell; or where the stored one is doubtful.
@@ -44,7 +51,7 @@ export function writeView(
   const hasMatches =
     mayMatch || before === undefined || hashAt(before.sectionHashes, MATCHING) !== EMPTY_HASH;
   const spliced = withMatching(view, hasMatches ? matching() : EMPTY);
-  const known = before && before.number > doubtful ? before : undefined;
+  const known = before && undoubted(before, doubtful);
   if (known?.status !== undefined && known.status !== null && known.workspaceId === workspaceId)
     if (known.sectionHashes === spliced.sectionHashes) return false;
   const number = next();
@@ -79,8 +86,8 @@ export function refreshMatching(
 ): boolean {
   const numbersOf = (hashes: string, before: ViewHead) => {
     const number = next();
-    const known = before.number > doubtful ? before : undefined;
-    return { number, sectionNumbers: sectionNumbers(number, hashes, known), traceparent: null };
+    const sections = sectionNumbers(number, hashes, undoubted(before, doubtful));
+    return { number, sectionNumbers: sections, traceparent: null };
   };
   return putMatching(store, leadId, matching, { numbersOf, doubtful });
 }
@@ -99,12 +106,12 @@ export function putMatching(
   { views }: Store,
   leadId: string,
   matching: string,
-  { numbersOf = (_, before) => before, doubtful = -1 }: PuttingMatching = {},
+  { numbersOf = (_, before) => before, doubtful = NOTHING_DOUBTFUL }: PuttingMatching = {},
 ): boolean {
   const before = views.head(leadId);
   if (!before || before.status === null) return false;
   const isSame = hashAt(before.sectionHashes, MATCHING) === hashOfMatching(matching);
-  if (isSame && before.number > doubtful) return false;
+  if (isSame && undoubted(before, doubtful)) return false;
   const { urlSlots, body } = views.get(leadId) as ViewRow & { readonly body: Buffer };
   const view: FoldedView = {
     status: before.status,

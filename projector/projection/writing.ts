@@ -5,7 +5,7 @@ import { hasTraces, markTraces, markUnscrubbed } from "../store/scrub.ts";
 import type { Store } from "../store/store.ts";
 import type { FoldedBatch, FoldedCounts, FoldedLead, FoldedPart, Writing } from "./folded-batch.ts";
 import { createMatching, type MatchingChange, writeIdentities } from "./matching.ts";
-import { buryView, refreshMatching, writeView } from "./write-view.ts";
+import { buryView, NOTHING_DOUBTFUL, refreshMatching, writeView } from "./write-view.ts";
 
 export interface WritingOptions {
   /** When what can't be folded is said to have failed. */
@@ -18,8 +18,6 @@ export interface WritingOptions {
 
 /** What a view has before its generation is compared with the serving one, which decides its number. */
 export const UNNUMBERED = 0;
-/** Below all numbers, also of a view that has none. */
-const NONE = -1;
 
 /** Makes the writing half of a projection: the only one that writes into the database. */
 export function createWriting(
@@ -38,7 +36,7 @@ export function createWriting(
         const kept = erases ? keptGenerations() : [];
         for (const lead of batch.leads) writeLead(store, next, lead, kept);
         for (const letter of batch.deadLetters) keepLetter(store, letter, now());
-        return writeViews(store, next, batch.leads, matching, mayRepeat ? lastOfEarlier : NONE);
+        return writeViews(store, next, batch.leads, matching, mayRepeat ? lastOfEarlier : NOTHING_DOUBTFUL);
       };
       const views = erases ? store.erasing(work) : store.transaction(work);
       const erased = batch.leads.filter((lead) => lead.erased).map(({ leadId }) => leadId);

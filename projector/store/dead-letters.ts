@@ -89,7 +89,7 @@ export function createDeadLetters(db: Connection) {
   const count = db.prepare<[], number>("SELECT count(*) FROM dead_letter").pluck();
   const meta = createMeta(db);
   /** Its lead may be erased later, when nothing is found of it any more. */
-  const removeOne = (topic: string, partition: number, offset: number): boolean => {
+  const removeOne = ({ topic, partition, offset }: RecordPosition): boolean => {
     const found = remove.run(topic, partition, offset).changes === 1;
     if (found) markTraces({ meta });
     return found;
@@ -137,13 +137,13 @@ export function createDeadLetters(db: Connection) {
       for (const { topic, partition, offset } of letters) markPublished.run(topic, partition, offset);
     },
     /** To be called within a transaction. @returns false where there is no such letter */
-    remove: ({ topic, partition, offset }: RecordPosition): boolean => removeOne(topic, partition, offset),
+    remove: removeOne,
     /** Removes a letter for good: no rebuild brings it back. @returns false where there is no such letter */
-    discard({ topic, partition, offset }: RecordPosition): boolean {
+    discard(position: RecordPosition): boolean {
       let found = false;
       inOneTransaction.immediate(() => {
-        found = removeOne(topic, partition, offset);
-        if (found) discard.run(topic, partition, offset);
+        found = removeOne(position);
+        if (found) discard.run(position.topic, position.partition, position.offset);
       });
       return found;
     },

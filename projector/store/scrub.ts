@@ -10,23 +10,24 @@ const MOST_SCRUBBED = 256 * 1024 ** 2;
 // until the file was rewritten and its log was cut: whoever dies in between leaves it to the next one.
 
 /** Marks the database as holding traces of what was erased, within the erase's transaction. Each mark is another one. */
-export const markUnscrubbed = ({ meta }: Pick<Store, "meta">): void =>
-  meta.set("unscrubbed", String(Number(meta.get("unscrubbed") ?? 0) + 1));
+export const markUnscrubbed = (store: Pick<Store, "meta">): void => mark(store, "unscrubbed");
 
 /**
  * Notes, within the transaction, that something was removed of a lead that is not erased: what the file keeps of it belongs to
  * nothing that an erase would find.
  */
-export const markTraces = ({ meta }: Pick<Store, "meta">): void =>
-  meta.set("traces", String(Number(meta.get("traces") ?? 0) + 1));
+export const markTraces = (store: Pick<Store, "meta">): void => mark(store, "traces");
+
+const mark = ({ meta }: Pick<Store, "meta">, name: "unscrubbed" | "traces"): void =>
+  meta.set(name, String(Number(meta.get(name) ?? 0) + 1));
 
 /** True where the file may hold traces of leads of which nothing is stored. */
 export const hasTraces = ({ meta }: Pick<Store, "meta">): boolean => meta.get("traces") !== undefined;
 
 /** What is to be scrubbed away; undefined where nothing was erased. */
 function unscrubbed({ meta }: Pick<Store, "meta">): string | undefined {
-  const mark = meta.get("unscrubbed");
-  return mark === undefined ? undefined : `${mark} ${meta.get("traces") ?? ""}`;
+  const erases = meta.get("unscrubbed");
+  return erases === undefined ? undefined : `${erases} ${meta.get("traces") ?? ""}`;
 }
 
 /**
